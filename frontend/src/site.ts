@@ -1,0 +1,2 @@
+/** Every page: the styles, and the choice between light and dark. */
+import "./styles/base.css";

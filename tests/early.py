@@ -1,0 +1,29 @@
+"""Before Django reads its settings: a scratch home and a real Postgres for the whole run.
+
+Loaded by `-p tests.early` in pyproject.toml, since conftest.py would come too late.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from anteroom.postgres import EmbeddedPostgres
+
+_scratch = tempfile.TemporaryDirectory(prefix="anteroom-tests-")
+HOME = Path(_scratch.name)
+HOME.chmod(0o755)  # the embedded Postgres runs as another user when the tests run as root
+os.environ["ANTEROOM_HOME"] = str(HOME)
+
+postgres: EmbeddedPostgres | None = None
+if "DATABASE_URL" not in os.environ:
+    postgres = EmbeddedPostgres(HOME / "postgres")
+    os.environ["DATABASE_URL"] = postgres.start()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if postgres:
+        postgres.stop()
