@@ -1,0 +1,289 @@
+"""The room at any time, and what happened in it in order: both folded from the log, nothing else.
+
+Plain functions over log entries; no database. Deleted text and deleted shapes are in the log but not here:
+a checkpoint shows what stood there at its moment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from pycrdt import Doc, Text
+
+from rooms.roles import Role
+from rooms.streams import Stream
+
+CODE_PAUSE_MS = 5_000
+"""Nobody typed for so long: a thought is finished, so the code as it stands is worth a checkpoint."""
+BOARD_PAUSE_MS = 20_000
+"""Drawing comes in strokes with longer breaks between them, and a whole board is large."""
+
+
+class Logged(Protocol):
+    """What the timeline reads of a log entry (rooms.log.Entry is one)."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def at_ms(self) -> int: ...
+    @property
+    def role(self) -> int: ...
+    @property
+    def stream(self) -> int: ...
+    @property
+    def payload(self) -> bytes: ...
+
+
+# --- what the transcript consists of ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing in a transcript. seq and at_ms place it; at_ms is the room's clock."""
+
+    seq: int
+    at_ms: int
+    kind: ClassVar[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Line(Item):
+    """A line of chat."""
+
+    seat: Role
+    text: str
+    kind = "line"
+
+
+@dataclass(frozen=True, slots=True)
+class Code(Item):
+    """The code as it stood; `seats` are those who typed since the checkpoint before."""
+
+    seats: tuple[Role, ...]
+    language: str
+    text: str
+    kind = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class Board(Item):
+    """The board as it stood: its elements bottom to top; `seats` are those who drew since the one before."""
+
+    seats: tuple[Role, ...]
+    elements: tuple[dict[str, Any], ...]
+    kind = "board"
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many elements of each type."""
+        return dict(Counter(str(element.get("type", "")) for element in self.elements))
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseReached(Item):
+    """The room came to another phase; `seat` moved it."""
+
+    seat: Role
+    phase: str
+    kind = "phase"
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageChosen(Item):
+    """The code is written in this language from now on."""
+
+    seat: Role
+    language: str
+    kind = "language"
+
+
+@dataclass(frozen=True, slots=True)
+class Consented(Item):
+    """This side allowed a recording of its voice, or took that back."""
+
+    seat: Role
+    recording: bool
+    kind = "consent"
+
+
+@dataclass(frozen=True, slots=True)
+class Came(Item):
+    """This side entered."""
+
+    seat: Role
+    kind = "came"
+
+
+@dataclass(frozen=True, slots=True)
+class Left(Item):
+    """This side went or lost its connection."""
+
+    seat: Role
+    kind = "left"
+
+
+# --- the room at a time -------------------------------------------------------------------------------
+
+_SAID: dict[tuple[Stream, str], Callable[[int, int, Role, dict[str, Any]], Item]] = {
+    (Stream.CHAT, "Say"): lambda seq, at_ms, role, said: Line(seq, at_ms, role, said["text"]),
+    (Stream.LIFECYCLE, "Move"): lambda seq, at_ms, role, said: PhaseReached(seq, at_ms, role, said["phase"]),
+    (Stream.LIFECYCLE, "ChooseLanguage"): lambda seq, at_ms, role, said: LanguageChosen(
+        seq, at_ms, role, said["language"]
+    ),
+    (Stream.LIFECYCLE, "Consent"): lambda seq, at_ms, role, said: Consented(
+        seq, at_ms, role, said["recording"]
+    ),
+    (Stream.PRESENCE, "Came"): lambda seq, at_ms, role, said: Came(seq, at_ms, role),
+    (Stream.PRESENCE, "Left"): lambda seq, at_ms, role, said: Left(seq, at_ms, role),
+}
+"""What may be read out of the log. A stream or kind that is not here says nothing: what a later version logs
+for one side alone must not leak through an older reader."""
+
+
+@dataclass(slots=True)
+class Moment:
+    """The state of a room after some entries of its log."""
+
+    language: str
+    phase: str = "scheduled"
+    lines: list[Line] = field(default_factory=list)
+    here: set[Role] = field(default_factory=set)
+    recording: dict[Role, bool] = field(default_factory=dict)
+    _shapes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _code: Text = field(default_factory=Text)
+    _document: Doc[Any] = field(default_factory=Doc)
+
+    def __post_init__(self) -> None:
+        self._document["code"] = self._code
+
+    @property
+    def code(self) -> str:
+        return str(self._code)
+
+    @property
+    def elements(self) -> tuple[dict[str, Any], ...]:
+        """What is on the board, bottom to top."""
+        standing = [shape for shape in self._shapes.values() if not shape.get("isDeleted")]
+        return tuple(sorted(standing, key=lambda shape: str(shape.get("index") or "")))
+
+    def apply(self, entry: Logged) -> Item | None:
+        """Take one more entry in. Returns what it says by itself; an edit or a stroke says nothing alone."""
+        if entry.stream == Stream.CODE:
+            self._document.apply_update(entry.payload)
+            return None
+        said = json.loads(entry.payload)
+        if entry.stream == Stream.BOARD:
+            for shape in said.get("elements", ()):
+                self._shapes[shape["id"]] = newer(self._shapes.get(shape["id"]), shape)
+            return None
+        told = _SAID.get((Stream(entry.stream), said["kind"]))
+        if told is None:
+            return None
+        item = told(entry.seq, entry.at_ms, Role(entry.role), said)
+        self._take(item)
+        return item
+
+    def _take(self, item: Item) -> None:
+        match item:
+            case Line():
+                self.lines.append(item)
+            case PhaseReached(phase=phase):
+                self.phase = phase
+            case LanguageChosen(language=language):
+                self.language = language
+            case Consented(seat=seat, recording=recording):
+                self.recording[seat] = recording
+            case Came(seat=seat):
+                self.here.add(seat)
+            case Left(seat=seat):
+                self.here.discard(seat)
+
+
+def newer(kept: dict[str, Any] | None, come: dict[str, Any]) -> dict[str, Any]:
+    """The one of two versions of a board element that counts, by Excalidraw's own rule."""
+    if kept is None or come["version"] > kept["version"]:
+        return come
+    if come["version"] == kept["version"] and come.get("versionNonce", 0) < kept.get("versionNonce", 0):
+        return come
+    return kept
+
+
+def room_at(entries: Iterable[Logged], at_ms: int, *, language: str) -> Moment:
+    """The room as it was at this time of its clock. language: the one it was opened with."""
+    moment = Moment(language)
+    for entry in entries:
+        if entry.at_ms > at_ms:
+            break
+        moment.apply(entry)
+    return moment
+
+
+# --- the merged transcript ----------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Track:
+    """A stream that appears as checkpoints, and its changes since the last of them."""
+
+    stream: Stream
+    pause_ms: int
+    read: Callable[[Moment], Any]
+    item: Callable[[int, int, tuple[Role, ...], Moment], Item]
+    shown: Any
+    last: Logged | None = None
+    seats: set[Role] = field(default_factory=set)
+
+    def note(self, entry: Logged) -> None:
+        self.last = entry
+        self.seats.add(Role(entry.role))
+
+    def is_paused(self, now_ms: int) -> bool:
+        return self.last is not None and now_ms - self.last.at_ms >= self.pause_ms
+
+    def close(self, moment: Moment) -> Iterator[Item]:
+        """The checkpoint, if something is different from the one before."""
+        if self.last is None:
+            return
+        standing = self.read(moment)
+        if standing != self.shown:
+            self.shown = standing
+            yield self.item(self.last.seq, self.last.at_ms, tuple(sorted(self.seats)), moment)
+        self.last, self.seats = None, set()
+
+
+def transcript(entries: Iterable[Logged], *, language: str) -> list[Item]:
+    """Everything that happened, in the order of the log.
+
+    Code and board appear as checkpoints: after a pause, before a change of phase, language or consent, and at
+    the end. A checkpoint stands where its last change stood. language: the one the room was opened with.
+    """
+    return sorted(_walk(entries, Moment(language)), key=lambda item: item.seq)
+
+
+def _walk(entries: Iterable[Logged], moment: Moment) -> Iterator[Item]:
+    """Items in nearly the order of the log: that a checkpoint is due shows a little after its place."""
+    tracks = (
+        _Track(
+            Stream.CODE, CODE_PAUSE_MS, lambda now: now.code,
+            lambda seq, at_ms, seats, now: Code(seq, at_ms, seats, now.language, now.code), shown="",
+        ),
+        _Track(
+            Stream.BOARD, BOARD_PAUSE_MS, lambda now: now.elements,
+            lambda seq, at_ms, seats, now: Board(seq, at_ms, seats, now.elements), shown=(),
+        ),
+    )  # fmt: skip
+    for entry in entries:
+        for track in tracks:
+            if entry.stream == Stream.LIFECYCLE or track.is_paused(entry.at_ms):
+                yield from track.close(moment)
+            if entry.stream == track.stream:
+                track.note(entry)
+        item = moment.apply(entry)
+        if item:
+            yield item
+    for track in tracks:
+        yield from track.close(moment)
