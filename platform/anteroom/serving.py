@@ -1,0 +1,246 @@
+"""The site as processes of its own: Daphne on a port, the worker beside it, a database made for them.
+
+For whatever needs the real thing from outside: browser tests, raw-socket tests, benchmarks. The process that
+starts a site can read and write the site's database through Django by `site.database()`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+ROOT = Path(__file__).resolve().parents[2]
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 10
+POLL_S = 0.05
+
+T = TypeVar("T")
+
+
+class CannotServe(Exception):
+    """A process of the site did not come up or a command failed; the message ends with its last words."""
+
+
+def daphne_command(port: int, host: str = "127.0.0.1") -> list[str]:
+    """Daphne as the site runs it: no access log (it would write addresses), no name of the software."""
+    return [
+        sys.executable, "-m", "daphne", "--bind", host, "--port", str(port),
+        "--access-log", os.devnull, "--no-server-name", "anteroom.asgi:application",
+    ]  # fmt: skip
+
+
+def worker_command() -> list[str]:
+    """One Celery worker with its clock inside."""
+    return [
+        sys.executable, "-m", "celery", "--app", "anteroom.celery", "worker", "--beat",
+        "--pool", "threads", "--concurrency", "2", "--loglevel", "warning",
+    ]  # fmt: skip
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(look: Callable[[], T], what: str, timeout_s: float = 10) -> T:
+    """Look again and again until the answer is true, and return it.
+
+    Raises TimeoutError with `what` and the last answer.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Not within {timeout_s:g} s: {what} (last seen: {seen!r})")
+        time.sleep(POLL_S)
+
+
+class Site:
+    """One site: a home folder, a database, a port, and the processes started for it.
+
+    A killed server comes back on the same port by `start`, as after a crash.
+    """
+
+    def __init__(self, *, home: Path, database_url: str, port: int = 0) -> None:
+        """home: an existing folder for key, logs and collected files. port: 0 picks a free one."""
+        self.home = home
+        self.database_url = database_url
+        self.port = port or free_port()
+        self.url = f"http://localhost:{self.port}"
+        self.log_path = home / "server.log"
+        self.worker_log_path = home / "worker.log"
+        self._server: subprocess.Popen[bytes] | None = None
+        self._worker: subprocess.Popen[bytes] | None = None
+
+    @property
+    def socket_url(self) -> str:
+        return self.url.replace("http", "ws", 1)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the site's processes see. The secret key is the caller's, so its sessions count there."""
+        from django.conf import settings
+
+        return {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "platform"), str(ROOT)]),
+            "DJANGO_SETTINGS_MODULE": "anteroom.settings",
+            "ANTEROOM_HOME": str(self.home),
+            "DATABASE_URL": self.database_url,
+            "SITE_URL": self.url,
+            "SECRET_KEY": settings.SECRET_KEY,
+        }
+
+    def prepare(self) -> None:
+        """Collect the static files into the home, so that a rebuild beside it changes nothing here."""
+        self.command("collectstatic", "--no-input", "--verbosity", "0")
+
+    def command(self, *arguments: str) -> str:
+        """Run a management command against this site; its output. Raises CannotServe."""
+        return _run_command(self.environment, *arguments)
+
+    def start(self) -> None:
+        """Start the server and wait until it answers. Raises CannotServe."""
+        self._server = self._spawn(daphne_command(self.port), self.log_path)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._answers():
+            if self._server.poll() is not None:
+                raise CannotServe(f"The server stopped at once: {_last_lines(self.log_path)}")
+            if time.monotonic() > deadline:
+                self.kill()
+                raise CannotServe(
+                    f"The server did not answer in {START_TIMEOUT_S} s: {_last_lines(self.log_path)}"
+                )
+            time.sleep(POLL_S)
+
+    def start_worker(self) -> None:
+        """Start the worker, once; the caller waits for what the worker does."""
+        if self._worker is None:
+            self._worker = self._spawn(worker_command(), self.worker_log_path)
+
+    def kill(self) -> None:
+        """kill -9 of the server, for tests and figures of what survives it."""
+        if self._server:
+            self._server.kill()
+            self._server.wait()
+            self._server = None
+
+    def stop(self) -> None:
+        """End what was started: politely first, then not."""
+        for process in (self._worker, self._server):
+            if process and process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in (self._worker, self._server):
+            if process:
+                try:
+                    process.wait(STOP_TIMEOUT_S)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+        self._worker = self._server = None
+
+    @contextmanager
+    def database(self) -> Iterator[None]:
+        """Within this block Django in the calling process works on the site's database and address."""
+        from django.db import connections
+        from django.test.utils import override_settings
+
+        address = urlsplit(self.database_url)
+        theirs = {
+            "NAME": address.path.lstrip("/"), "HOST": address.hostname, "PORT": address.port,
+            "USER": address.username, "PASSWORD": address.password or "",
+        }  # fmt: skip
+        connections.close_all()
+        configured = connections.databases["default"]  # shared by the connections of all threads
+        ours = {key: configured.get(key) for key in theirs}
+        configured.update(theirs)
+        try:
+            with override_settings(SITE_URL=self.url):
+                yield
+        finally:
+            connections.close_all()
+            configured.update(ours)
+
+    def _spawn(self, command: list[str], log_path: Path) -> subprocess.Popen[bytes]:
+        with log_path.open("ab") as log:
+            return subprocess.Popen(
+                command, env=self.environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=5):
+                return True
+        except urllib.error.HTTPError:
+            return True  # it speaks; a missing worker is none of our business
+        except OSError:
+            return False
+
+
+# --- databases ----------------------------------------------------------------------------------------
+
+
+def make_database(database_url: str, name: str, *, template: str | None = None) -> str:
+    """Make a database beside the one of the URL, as a copy of `template` if given; its URL."""
+    with _server_connection(database_url) as connection:
+        statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        if template:
+            statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+        connection.execute(statement)
+    return urlsplit(database_url)._replace(path=f"/{name}").geturl()
+
+
+def drop_database(database_url: str, name: str) -> None:
+    """Drop it together with the connections it still has."""
+    with _server_connection(database_url) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def fresh_name(word: str) -> str:
+    """A database name that no other run uses."""
+    return f"anteroom_{word}_{secrets.token_hex(4)}"
+
+
+def migrate(database_url: str, home: Path) -> None:
+    """Bring the database of the URL to the newest tables. Raises CannotServe."""
+    Site(home=home, database_url=database_url).command("migrate", "--verbosity", "0")
+
+
+def _server_connection(database_url: str) -> psycopg.Connection:
+    return psycopg.connect(urlsplit(database_url)._replace(path="/postgres").geturl(), autocommit=True)
+
+
+# --- inside -------------------------------------------------------------------------------------------
+
+
+def _run_command(environment: dict[str, str], *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "django", *arguments],
+        env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise CannotServe(f"{arguments[0]} failed: {(done.stderr or done.stdout).strip()[-2000:]}")
+    return done.stdout
+
+
+def _last_lines(path: Path, count: int = 12) -> str:
+    return "\n" + "\n".join(path.read_text(errors="replace").strip().splitlines()[-count:])
