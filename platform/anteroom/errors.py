@@ -51,3 +51,49 @@ class Unusable(Refusal):
     sentence = "Something in the form needs a second look."
     status = 422
     close_code = 4422
+
+
+# --- what a program can get wrong; pages never meet these ------------------------------------------------
+
+
+class Unreadable(Refusal):
+    code = "unreadable"
+    sentence = "The body of the request is not what its Content-Type says."
+
+
+class WrongMethod(Refusal):
+    code = "wrong_method"
+    sentence = "This address does not take that method."
+    status = 405
+
+
+class NotAcceptable(Refusal):
+    code = "not_acceptable"
+    sentence = "This address answers with JSON alone."
+    status = 406
+
+
+class TooLarge(Refusal):
+    code = "too_large"
+    sentence = "That is too much for one request."
+    status = 413
+
+
+class WrongMediaType(Refusal):
+    code = "wrong_media_type"
+    sentence = "Send JSON, with the Content-Type application/json."
+    status = 415
+
+
+class TooMany(Refusal):
+    code = "too_many"
+    sentence = "That was a lot in a short time. Wait a moment, then go on."
+    status = 429
+
+
+class Bug(Refusal):
+    """Something unexpected; `api.py` makes one, with the reference under which the log has the rest."""
+
+    code = "bug"
+    sentence = "Something went wrong on our side."
+    status = 500
