@@ -91,9 +91,14 @@ class Seat(models.Model):
 
 
 class Invitation(models.Model):
-    """A link bound to one seat, used once, expiring. Only a SHA-256 of its secret is kept."""
+    """A link bound to one seat, used once, expiring.
+
+    Its secret is kept nowhere: it is made of `salt` and the installation's key (rooms/invitations.py), so that
+    who opened the room can be shown the link again while a copy of the database shows it to nobody.
+    """
 
     seat = models.OneToOneField(Seat, on_delete=models.CASCADE, related_name="invitation")
+    salt = models.BinaryField(max_length=16, editable=False)
     secret_hash = models.BinaryField(max_length=32, unique=True, editable=False)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True, blank=True)

@@ -3,9 +3,42 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.generic import RedirectView
+
+from accounts.me import MeView
+from anteroom import pages
+from anteroom.api import Nothing
+from anteroom.schema import DocsView, SchemaView
+from rooms import urls as rooms
+from rooms.pages import home
+
+admin.site.site_header = admin.site.site_title = "Anteroom"
+admin.site.index_title = "Rooms, people and exchanges"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", home, name="home"),
+    path("", include("accounts.urls")),
+    path("", include("rooms.urls")),
+    path("api/", include((rooms.api_urlpatterns, "rooms_api"))),
+    # One door for everybody: the same form, the same limits.
+    path("admin/login/", RedirectView.as_view(pattern_name="account_login", query_string=True)),
     path("admin/", admin.site.urls),
-    path("accounts/", include("allauth.account.urls")),
+    path("robots.txt", pages.robots),
 ]
+
+try:  # until every part has landed
+    from feedback import urls as feedback
+except ImportError:
+    pass
+else:
+    urlpatterns += [
+        path("", include("feedback.urls")),
+        path("api/", include((feedback.api_urlpatterns, "feedback_api"))),
+    path("api/me", MeView.as_view(), name="me"),
+    path("api/schema", SchemaView.as_view(), name="schema"),
+    path("api/docs", DocsView.as_view(), name="docs"),
+    re_path(r"^api(/.*)?$", Nothing.as_view()),
+    ]
+
+handler404 = pages.not_found

@@ -1,0 +1,73 @@
+"""What people do at the door: come in by a link, come in as a guest, leave everywhere at once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.errors import LinkSpent
+from accounts.links import fresh_secret, hash_of, link_to, safe_path
+from accounts.models import Person, SignInLink
+
+LINK_VALID_MINUTES = 24 * 60
+MAILED_LINK_VALID_MINUTES = 30
+KEEP_SPENT_LINKS = timedelta(days=1)
+
+
+def make_sign_in_link(
+    *, person: Person, next_path: str = "/", valid_minutes: int = LINK_VALID_MINUTES
+) -> str:
+    """A full URL that signs this person in once and then leads to `next_path`.
+
+    The secret is in the URL's fragment and nowhere else: only its hash is stored.
+    """
+    secret = fresh_secret()
+    SignInLink.objects.create(
+        secret_hash=hash_of(secret),
+        person=person,
+        next_path=safe_path(next_path),
+        expires_at=timezone.now() + timedelta(minutes=valid_minutes),
+    )
+    return link_to(reverse("accounts:enter"), secret)
+
+
+def use_sign_in_link(*, secret: str) -> tuple[Person, str]:
+    """Use the link up: whom it signs in, and the path it leads to.
+
+    Of any number of simultaneous calls exactly one succeeds: the row is taken by one conditional UPDATE.
+    Raises LinkSpent for a used, expired or unknown link alike.
+    """
+    now = timezone.now()
+    fresh = SignInLink.objects.filter(
+        secret_hash=hash_of(secret), used_at=None, expires_at__gt=now, person__is_active=True
+    )
+    with transaction.atomic():
+        if not fresh.update(used_at=now):
+            raise LinkSpent
+        link = SignInLink.objects.select_related("person").get(secret_hash=hash_of(secret))
+    return link.person, safe_path(link.next_path)
+
+
+def make_guest() -> Person:
+    """Somebody without e-mail and password: known to one browser's session, and by the masks they wear."""
+    guest: Person = Person.objects.create_user(is_guest=True)
+    return guest
+
+
+@transaction.atomic
+def sign_out_everywhere(*, person: Person) -> None:
+    """End every session of this person, close their open sockets, spend the links they still hold."""
+    Person.objects.filter(pk=person.pk).update(session_version=F("session_version") + 1)
+    SignInLink.objects.filter(person=person, used_at=None).delete()
+    person.refresh_from_db(fields=["session_version"])
+
+
+def sweep() -> int:
+    """Forget sign-in links that are used or expired for a day; how many went."""
+    before = timezone.now() - KEEP_SPENT_LINKS
+    gone, _ = SignInLink.objects.filter(Q(used_at__lt=before) | Q(expires_at__lt=before)).delete()
+    return gone

@@ -1,0 +1,24 @@
+"""The session of one browser: how it begins and ends."""
+
+from __future__ import annotations
+
+from django.contrib.auth import login, logout
+from django.http import HttpRequest, HttpResponse
+
+from accounts.models import Person
+
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+FORGET = '"cache", "storage"'
+"""What a browser throws away at sign-out: kept pages and anything a script stored."""
+
+
+def come_in(request: HttpRequest, person: Person) -> None:
+    """Sign this browser in as this person, under a fresh session key."""
+    login(request, person, backend=BACKEND)
+
+
+def go_out(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+    """End this browser's session and have it forget what it kept."""
+    logout(request)
+    answer["Clear-Site-Data"] = FORGET
+    return answer
