@@ -37,6 +37,24 @@ class FrameTooLarge(Refusal):
     close_code = 1009
 
 
+class BadLine(Refusal):
+    """Answered with Refused, the socket stays open."""
+
+    code = "bad_line"
+    sentence = "That line could not be sent. It needs some text."
+    status = 422
+    close_code = 4422
+
+
+class BadDrawing(Refusal):
+    """Answered with Refused, the socket stays open."""
+
+    code = "bad_drawing"
+    sentence = "The board could not take that."
+    status = 422
+    close_code = 4422
+
+
 class NotNow(Refusal):
     """Allowed in another phase or for another seat; answered with Refused, the socket stays open."""
 

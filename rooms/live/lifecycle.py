@@ -56,6 +56,28 @@ MOVES: dict[tuple[Phase, Phase], tuple[Role, ...]] = {
 }
 
 
+def due_move(
+    now: Phase,
+    now_ms: int,
+    *,
+    phase_at_ms: int,
+    starts_ms: int,
+    ends_ms: int | None,
+    waiting_since_ms: int | None,
+) -> Phase | None:
+    """Where time alone brings a room that is in phase `now` since `phase_at_ms`; None while it stays.
+
+    All times are on the room's clock. waiting_since_ms: since when one of the two waits for the other.
+    """
+    if now is Phase.LOBBY and waiting_since_ms is not None:
+        return Phase.NO_SHOW if now_ms >= max(starts_ms, waiting_since_ms) + NO_SHOW_MS else None
+    if now is Phase.LIVE and ends_ms is not None:
+        return Phase.WRAP_UP if now_ms >= ends_ms else None
+    if now is Phase.WRAP_UP:
+        return Phase.FEEDBACK if now_ms >= phase_at_ms + WRAP_UP_MS else None
+    return None
+
+
 def may_move(role: Role, now: Phase, to: Phase) -> bool:
     """Whether this seat may bring the room from phase `now` to phase `to`."""
     return role in MOVES.get((now, to), ())

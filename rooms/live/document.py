@@ -1,0 +1,145 @@
+"""The code of a room: one Yjs document over pycrdt, guarded by the gate.
+
+Whatever pycrdt raises (a Rust panic arrives as a BaseException) may leave a document half changed, so it is
+thrown away and made again from what was known to be good.
+"""
+
+from __future__ import annotations
+
+from pycrdt import Doc, Text, TransactionEvent
+
+from rooms.errors import BadFrame
+from rooms.live.gate import ROOT, Gate, Vector, read_vector, writers
+from rooms.roles import Role
+
+NOTHING = b"\x00\x00"
+"""An update without structs and without deletions."""
+MIN_TAIL_BYTES = 64 * 1024
+MAX_VECTOR_BYTES = 64 * 1024
+ORDINARY_BYTES = 256
+"""Up to here an update is kept as it came, though it may repeat a deletion; a larger one is looked through,
+since a returning client repeats every deletion there ever was."""
+
+
+class Document:
+    """The text that both seats write, with all that merging it needs."""
+
+    def __init__(self) -> None:
+        self._gate = Gate()
+        self._base = NOTHING
+        self._tail: list[bytes] = []
+        self._tail_bytes = 0
+        self._fresh()
+
+    def _fresh(self) -> None:
+        self._doc: Doc[Text] = Doc()
+        self._text = self._doc.get(ROOT, type=Text)
+
+    # --- reading --------------------------------------------------------------------------------------
+
+    @property
+    def text(self) -> str:
+        return str(self._text)
+
+    @property
+    def vector(self) -> bytes:
+        """The state vector: what this document has."""
+        return self._doc.get_state()
+
+    @property
+    def owners(self) -> dict[int, Role]:
+        """The seat of every clientID that has written."""
+        return self._gate.owners
+
+    def since(self, vector: bytes) -> bytes:
+        """What a document with this state vector lacks, as one update. Raises BadFrame."""
+        if len(vector) > MAX_VECTOR_BYTES:
+            raise BadFrame
+        read_vector(vector)
+        try:
+            return self._doc.get_update(vector)
+        except BaseException as error:
+            _unless_meant(error)
+            raise BadFrame from error
+
+    # --- writing --------------------------------------------------------------------------------------
+
+    def take(self, role: Role, update: bytes) -> bytes | None:
+        """Apply an update of this seat.
+
+        Returns what is new in it, as the update to keep and to show; None when all was known.
+        Raises BadFrame or FrameTooLarge; the document is then as it was before.
+        """
+        passed = self._gate.check(role, update)
+        if not passed.ends and not passed.deletes:
+            return None
+        if passed.is_new and len(passed.ends) == 1 and (not passed.deletes or len(update) <= ORDINARY_BYTES):
+            self._apply(update)
+            news = update
+        else:
+            seen = self._apply_and_look(update, passed.ends)
+            if seen is None:
+                return None
+            news = seen
+        self._gate.admit(role, passed)
+        self._remember(news)
+        return news
+
+    def replay(self, role: Role, update: bytes) -> None:
+        """Apply an update from the log, which passed the gate when it was written."""
+        self._doc.apply_update(update)
+        for client, end in writers(update).items():
+            if end > self._gate.clocks.get(client, 0):
+                self._gate.clocks[client] = end
+                self._gate.owners.setdefault(client, role)
+        self._remember(update)
+
+    def _apply(self, update: bytes) -> None:
+        try:
+            self._doc.apply_update(update)
+        except BaseException as error:
+            self._rebuild()
+            _unless_meant(error)
+            raise BadFrame from error
+
+    def _apply_and_look(self, update: bytes, ends: Vector) -> bytes | None:
+        """Apply and say what changed; None when nothing did."""
+        seen: list[bytes] = []
+
+        def see(event: TransactionEvent) -> None:
+            seen.append(event.update)
+
+        doc = self._doc
+        subscription = doc.observe(see)
+        try:
+            self._apply(update)
+        finally:
+            doc.unobserve(subscription)
+        if ends:
+            # Structs of several writers can wait for one another in a circle; then they stay outside.
+            reached = read_vector(self.vector)
+            if any(reached.get(client, 0) < end for client, end in ends.items()):
+                self._rebuild()
+                raise BadFrame
+        return seen[0] if seen and seen[0] != NOTHING else None
+
+    def _remember(self, update: bytes) -> None:
+        self._tail.append(update)
+        self._tail_bytes += len(update) + 64
+        if self._tail_bytes > max(MIN_TAIL_BYTES, len(self._base)):
+            self._base = self._doc.get_update()
+            self._tail.clear()
+            self._tail_bytes = 0
+
+    def _rebuild(self) -> None:
+        self._fresh()
+        with self._doc.transaction():
+            self._doc.apply_update(self._base)
+            for update in self._tail:
+                self._doc.apply_update(update)
+
+
+def _unless_meant(error: BaseException) -> None:
+    """Let go through what stops the program; pyo3's PanicException is a BaseException too."""
+    if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit | MemoryError):
+        raise error

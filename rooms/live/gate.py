@@ -1,0 +1,256 @@
+"""What may enter the code document: every update is parsed here before pycrdt sees it.
+
+Yjs itself trusts whoever writes. A nested value overflows the parser's stack and takes the process with it,
+anybody can write under another's clientID, and an update whose predecessor is missing is kept for ever. So
+only what a text editor produces passes: one V1 update, inserted strings, formats, and deletions, in the root
+"code", under a clientID that belongs to the writer's seat, next to what the document has.
+
+The format is that of https://github.com/yjs/yjs/blob/main/src/utils/encoding.js, version 1.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from rooms.errors import BadFrame, FrameTooLarge
+from rooms.roles import Role
+from rooms.wire import MAX_FRAME_BYTES
+
+ROOT = "code"
+MAX_ID = 1 << 53
+MAX_CLOCK = 1 << 30
+"""Per clientID. yrs counts in 32 bits, and nobody types a thousand million characters."""
+MAX_GARBAGE_LENGTH = 1 << 20
+"""Of one deleted or collected run; it costs its writer a few bytes and the clock its whole length."""
+MAX_CLIENT_IDS = 2_000
+"""Per seat and room: each opened page uses one."""
+MAX_FORMAT_CHARACTERS = 64
+
+GARBAGE, DELETED, STRING, FORMAT = 0, 1, 4, 6
+HAS_ORIGIN, HAS_RIGHT_ORIGIN, HAS_KEY, CONTENT = 0x80, 0x40, 0x20, 0x1F
+_ROOT_BYTES = ROOT.encode()
+
+Vector = dict[int, int]
+"""Next clock by clientID."""
+
+
+@dataclass(slots=True)
+class Passed:
+    """What an update that passed will change, should the document take it."""
+
+    ends: Vector
+    """The next clock of each clientID that wrote something, whether new or known."""
+    is_next: bool
+    """Every struct continues exactly where the document stands: the bytes can be kept as they are."""
+    deletes: bool
+
+    @property
+    def is_new(self) -> bool:
+        return bool(self.ends) and self.is_next
+
+
+@dataclass(slots=True)
+class Gate:
+    """Knows how far each clientID has written and which seat it belongs to."""
+
+    clocks: Vector = field(default_factory=dict)
+    owners: dict[int, Role] = field(default_factory=dict)
+
+    def check(self, role: Role, update: bytes) -> Passed:
+        """Parse an update of this seat. Changes nothing. Raises BadFrame, FrameTooLarge."""
+        if len(update) > MAX_FRAME_BYTES:
+            raise FrameTooLarge
+        reader = _Reader(update)
+        ends: Vector = {}
+        is_next = True
+        for _ in range(reader.number()):
+            is_next &= self._structs(reader, role, ends)
+        for client, clock in reader.ids:
+            if clock >= max(self.clocks.get(client, 0), ends.get(client, 0)):
+                raise BadFrame
+        deletes = self._deletions(reader, ends)
+        if reader.at != len(update):
+            raise BadFrame
+        fresh = sum(client not in self.owners for client in ends)
+        if fresh and fresh + sum(owner is role for owner in self.owners.values()) > MAX_CLIENT_IDS:
+            raise BadFrame
+        return Passed(ends, is_next, deletes)
+
+    def admit(self, role: Role, passed: Passed) -> None:
+        """The document took it."""
+        for client, end in passed.ends.items():
+            if end > self.clocks.get(client, 0):
+                self.clocks[client] = end
+                self.owners.setdefault(client, role)
+
+    def _structs(self, reader: _Reader, role: Role, ends: Vector) -> bool:
+        """Parse what one clientID wrote; whether it begins where the document stands."""
+        count, client, first = reader.number(), reader.number(), reader.number()
+        known = self.clocks.get(client, 0)
+        if client in ends or not count or first > known:
+            raise BadFrame
+        clock = first
+        for _ in range(count):
+            clock += self._struct(reader, client, clock)
+        if clock > MAX_CLOCK or (clock > known and self.owners.get(client, role) is not role):
+            raise BadFrame
+        ends[client] = clock
+        return first == known
+
+    def _struct(self, reader: _Reader, client: int, clock: int) -> int:
+        """Parse one struct; its length on the clock."""
+        info = reader.byte()
+        content = info & CONTENT
+        if content == GARBAGE:
+            if info:
+                raise BadFrame
+            return reader.length()
+        if info & HAS_KEY:
+            raise BadFrame
+        if info & HAS_ORIGIN:
+            reader.id_before(client, clock)
+        if info & HAS_RIGHT_ORIGIN:
+            reader.id_before(client, clock)
+        if not info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN) and (
+            reader.byte() != 1 or reader.bytes() != _ROOT_BYTES
+        ):
+            raise BadFrame
+        if content == STRING:
+            return reader.text_length()
+        if content == DELETED:
+            return reader.length()
+        if content == FORMAT:
+            reader.format()
+            return 1
+        raise BadFrame
+
+    def _deletions(self, reader: _Reader, ends: Vector) -> bool:
+        seen = set()
+        for _ in range(reader.number()):
+            client, ranges = reader.number(), reader.number()
+            end = max(self.clocks.get(client, 0), ends.get(client, 0))
+            if client in seen or not ranges:
+                raise BadFrame
+            seen.add(client)
+            for _ in range(ranges):
+                clock, length = reader.number(), reader.number()
+                if not length or clock + length > end:
+                    raise BadFrame
+        return bool(seen)
+
+
+class _Reader:
+    """Reads an update front to back; everything it does not expect is a BadFrame."""
+
+    __slots__ = ("at", "ids", "update")
+
+    def __init__(self, update: bytes) -> None:
+        self.update = update
+        self.at = 0
+        self.ids: list[tuple[int, int]] = []
+        """Neighbours named by structs that do not come earlier in the same run."""
+
+    def byte(self) -> int:
+        try:
+            byte = self.update[self.at]
+        except IndexError:
+            raise BadFrame from None
+        self.at += 1
+        return byte
+
+    def number(self) -> int:
+        """A varint below 2**53 in its shortest form."""
+        byte = self.byte()
+        if byte < 0x80:
+            return byte
+        number, shift = byte & 0x7F, 7
+        while True:
+            byte = self.byte()
+            number |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                break
+            shift += 7
+            if shift > 49:
+                raise BadFrame
+        if not byte or number >= MAX_ID:
+            raise BadFrame
+        return number
+
+    def length(self) -> int:
+        length = self.number()
+        if not 0 < length <= MAX_GARBAGE_LENGTH:
+            raise BadFrame
+        return length
+
+    def id_before(self, client: int, clock: int) -> None:
+        """The id of a neighbour: earlier in this run, or to be looked up."""
+        other, other_clock = self.number(), self.number()
+        if other != client or other_clock >= clock:
+            if other == client:
+                raise BadFrame
+            self.ids.append((other, other_clock))
+
+    def bytes(self) -> bytes:
+        length = self.number()
+        end = self.at + length
+        if end > len(self.update):
+            raise BadFrame
+        taken = self.update[self.at : end]
+        self.at = end
+        return taken
+
+    def text(self) -> str:
+        try:
+            return self.bytes().decode()
+        except UnicodeDecodeError:
+            raise BadFrame from None
+
+    def text_length(self) -> int:
+        """Of a string in UTF-16 units, which is how Yjs counts."""
+        text = self.text()
+        length = len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+        if not length:
+            raise BadFrame
+        return length
+
+    def format(self) -> None:
+        """A key and a plain value: anything nested is refused unread."""
+        key, value = self.text(), self.text()
+        if not key or len(key) > MAX_FORMAT_CHARACTERS or len(value) > MAX_FORMAT_CHARACTERS:
+            raise BadFrame
+        try:
+            plain = json.loads(value, parse_constant=_refuse) if value[:1] not in "[{" else []
+        except ValueError:
+            raise BadFrame from None
+        if isinstance(plain, list | dict):
+            raise BadFrame
+
+
+def _refuse(_: str) -> None:
+    raise BadFrame
+
+
+def writers(update: bytes) -> Vector:
+    """The next clocks after an update that passed the gate once: what the log's updates say."""
+    gate = Gate()
+    reader = _Reader(update)
+    ends: Vector = {}
+    for _ in range(reader.number()):
+        structs, client, clock = reader.number(), reader.number(), reader.number()
+        for _ in range(structs):
+            clock += gate._struct(reader, client, clock)
+        ends[client] = clock
+    return ends
+
+
+def read_vector(vector: bytes) -> Vector:
+    """A state vector as clocks by clientID. Raises BadFrame."""
+    reader = _Reader(vector)
+    clocks: Vector = {}
+    for _ in range(reader.number()):
+        client = reader.number()
+        clocks[client] = reader.number()
+    if reader.at != len(vector):
+        raise BadFrame
+    return clocks

@@ -1,0 +1,253 @@
+"""Who is here, and where their cursors stand. Volatile: nothing of this is in the log.
+
+A cursor frame is built here from the seat. Of what a client sends only the position counts, and only for a
+clientID that no other seat or connection uses.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+
+from rooms.errors import BadFrame
+from rooms.roles import PEOPLE, Role
+from rooms.wire import Awareness, Malformed, read_varint, write_varint
+
+MAX_STATES = 8
+"""Cursors in one frame from a client; a page has one."""
+MAX_STATE_BYTES = 4 * 1024
+MAX_CLIENT_IDS = 8
+"""Per connection."""
+RETURN_MS = 60_000
+"""Whoever comes back within this time never quite left: waiting for the other goes on counting."""
+ELSEWHERE_MS = 12_000
+"""How long another process's word that somebody is there holds."""
+MICROPHONE_STATES = ("off", "on", "muted")
+
+COLOURS = {
+    Role.CANDIDATE: ("#2f74d0", "#2f74d033"),
+    Role.INTERVIEWER: ("#b8590b", "#b8590b33"),
+    Role.OBSERVER: ("#7c4dcc", "#7c4dcc33"),
+}
+"""Of a seat's caret and selection for a client with no colours of its own: tones that stand on light and
+dark. A page that knows `seat` uses its tokens.css instead."""
+
+_ROOTS = ("code",)
+
+
+@dataclass(eq=False, slots=True)
+class Connection:
+    """One socket of a seat; a person may have several."""
+
+    id: str
+    role: Role
+    after_seq: int = 0
+    """The log's length when it joined: what came later is shown to it."""
+    client_ids: set[int] = field(default_factory=set)
+    microphone: str = "off"
+
+
+@dataclass(slots=True)
+class _Cursor:
+    role: Role
+    clock: int
+    state: str
+
+
+class Presence:
+    """The connections of a room in this process, and what other processes say of theirs."""
+
+    def __init__(self, masks: dict[Role, str]) -> None:
+        self.masks = masks
+        self.connections: list[Connection] = []
+        self._cursors: dict[int, _Cursor] = {}
+        self._clocks: dict[int, int] = {}
+        self._since_ms: dict[Role, int] = {}
+        self._gone_ms: dict[Role, int] = {}
+        self._elsewhere: dict[Role, tuple[int, str]] = {}
+
+    # --- coming and going -----------------------------------------------------------------------------
+
+    def join(self, connection: Connection, now_ms: int) -> None:
+        role = connection.role
+        if not self.is_here(role, now_ms):
+            gone_ms = self._gone_ms.get(role)
+            if gone_ms is None or now_ms - gone_ms > RETURN_MS:
+                self._since_ms[role] = now_ms
+        if connection not in self.connections:
+            self.connections.append(connection)
+
+    def leave(self, connection: Connection, now_ms: int) -> Awareness | None:
+        """Forget the connection; the frame that takes its cursors away, if it had any."""
+        if connection not in self.connections:
+            return None
+        self.connections.remove(connection)
+        if not self.is_here(connection.role, now_ms):
+            self._gone_ms[connection.role] = now_ms
+        mine = [client for client in connection.client_ids if self._cursors.pop(client, None)]
+        connection.client_ids.clear()
+        return self._frame({client: "null" for client in mine}, now_ms) if mine else None
+
+    def hear(self, role: Role, microphone: str, now_ms: int) -> bool:
+        """Another process says that this seat is taken there; whether that changes what is known."""
+        before = self.is_here(role, now_ms), self._microphone(role, now_ms)
+        if not before[0]:
+            self._since_ms.setdefault(role, now_ms)
+        self._elsewhere[role] = (now_ms + ELSEWHERE_MS, microphone)
+        return before != (True, self._microphone(role, now_ms))
+
+    def is_here(self, role: Role, now_ms: int) -> bool:
+        return any(each.role is role for each in self.connections) or self._is_elsewhere(role, now_ms)
+
+    def _is_elsewhere(self, role: Role, now_ms: int) -> bool:
+        return role in self._elsewhere and now_ms < self._elsewhere[role][0]
+
+    def both_are_here(self, now_ms: int) -> bool:
+        return all(self.is_here(role, now_ms) for role in PEOPLE)
+
+    def gone_for_ms(self, role: Role, now_ms: int) -> int:
+        """How long nobody has sat there; 0 while somebody does."""
+        return 0 if self.is_here(role, now_ms) else now_ms - self._gone_ms.setdefault(role, now_ms)
+
+    def waiting_since_ms(self, now_ms: int) -> int | None:
+        """Since when exactly one of the two has been waiting for the other; None if that is not so."""
+        here = [role for role in PEOPLE if self.is_here(role, now_ms)]
+        if len(here) != 1:
+            return None
+        other = next(role for role in PEOPLE if role is not here[0])
+        return max(self._since_ms.get(here[0], now_ms), self._gone_ms.get(other, 0))
+
+    def seats(self, now_ms: int, consents: dict[Role, bool]) -> list[dict[str, Any]]:
+        """Every seat as Present shows it."""
+        return [
+            {
+                "seat": role.word,
+                "mask": mask,
+                "here": self.is_here(role, now_ms),
+                "recording": consents.get(role, False),
+                "microphone": self._microphone(role, now_ms),
+            }
+            for role, mask in sorted(self.masks.items())
+        ]
+
+    def _microphone(self, role: Role, now_ms: int) -> str:
+        states = [each.microphone for each in self.connections if each.role is role]
+        if self._is_elsewhere(role, now_ms):
+            states.append(self._elsewhere[role][1])
+        return max(states, key=("off", "muted", "on").index, default="off")
+
+    # --- cursors --------------------------------------------------------------------------------------
+
+    def move(
+        self, connection: Connection, update: bytes, owners: dict[int, Role], now_ms: int
+    ) -> Awareness | None:
+        """A client's awareness update as the others may see it; None when nothing of it counts.
+
+        owners: the seat of each clientID that has written. Raises BadFrame.
+        """
+        states: dict[int, str] = {}
+        for client, state in _read_awareness(update):
+            if not self._may_use(connection, client, owners):
+                continue
+            if state is None:
+                if self._cursors.pop(client, None):
+                    states[client] = "null"
+                continue
+            cursor = _checked_cursor(state.get("cursor"))
+            connection.client_ids.add(client)
+            written = self._state(connection.role, cursor)
+            self._cursors[client] = _Cursor(connection.role, 0, written)
+            states[client] = written
+        return self._frame(states, now_ms) if states else None
+
+    def everybody(self, now_ms: int, but: Connection | None = None) -> Awareness | None:
+        """Everybody's cursor as one frame; None when there is none."""
+        mine = but.client_ids if but else set()
+        states = {client: each.state for client, each in self._cursors.items() if client not in mine}
+        return self._frame(states, now_ms) if states else None
+
+    def _may_use(self, connection: Connection, client: int, owners: dict[int, Role]) -> bool:
+        if client in connection.client_ids:
+            return True
+        if owners.get(client, connection.role) is not connection.role:
+            return False
+        for each in self.connections:
+            if client in each.client_ids:
+                if each.role is not connection.role:
+                    return False
+                each.client_ids.discard(client)  # the page came back before its old socket was found dead
+        return len(connection.client_ids) < MAX_CLIENT_IDS
+
+    def _state(self, role: Role, cursor: dict[str, Any] | None) -> str:
+        colour, light = COLOURS[role]
+        user = {"name": self.masks[role], "color": colour, "colorLight": light, "seat": role.word}
+        return json.dumps({"user": user, "cursor": cursor}, ensure_ascii=False, separators=(",", ":"))
+
+    def _frame(self, states: dict[int, str], now_ms: int) -> Awareness:
+        """An awareness update. The room's time serves as clock: it also grows across a restart."""
+        out = bytearray(write_varint(len(states)))
+        for client, state in states.items():
+            clock = max(self._clocks.get(client, 0) + 1, now_ms)
+            self._clocks[client] = clock
+            body = state.encode()
+            out += write_varint(client) + write_varint(clock) + write_varint(len(body)) + body
+        return Awareness(bytes(out))
+
+
+def _read_awareness(update: bytes) -> list[tuple[int, dict[str, Any] | None]]:
+    try:
+        count, at = read_varint(update, 0)
+        if count > MAX_STATES:
+            raise BadFrame
+        states: list[tuple[int, dict[str, Any] | None]] = []
+        for _ in range(count):
+            client, at = read_varint(update, at)
+            _, at = read_varint(update, at)
+            size, at = read_varint(update, at)
+            if size > MAX_STATE_BYTES or at + size > len(update):
+                raise BadFrame
+            state = json.loads(update[at : at + size])
+            at += size
+            if state is not None and not isinstance(state, dict):
+                raise BadFrame
+            states.append((client, state))
+    except (Malformed, ValueError, RecursionError):
+        raise BadFrame from None
+    if at != len(update):
+        raise BadFrame
+    return states
+
+
+def _checked_cursor(cursor: object) -> dict[str, Any] | None:
+    """{"anchor", "head"} with nothing but positions in the code. Raises BadFrame."""
+    if cursor is None:
+        return None
+    if not isinstance(cursor, dict):
+        raise BadFrame
+    return {"anchor": _checked_position(cursor.get("anchor")), "head": _checked_position(cursor.get("head"))}
+
+
+def _checked_position(position: object) -> dict[str, Any]:
+    """A Yjs relative position: in the root or beside a character."""
+    if not isinstance(position, dict):
+        raise BadFrame
+    root, assoc = position.get("tname"), position.get("assoc", 0)
+    if (root is not None and root not in _ROOTS) or not _is_whole(assoc, -1, 1 << 31):
+        raise BadFrame
+    return {"type": None, "tname": root, "item": _checked_id(position.get("item")), "assoc": assoc}
+
+
+def _checked_id(item: object) -> dict[str, int] | None:
+    if item is None:
+        return None
+    if not isinstance(item, dict):
+        raise BadFrame
+    client, clock = item.get("client"), item.get("clock")
+    if not _is_whole(client, 0, 1 << 53) or not _is_whole(clock, 0, 1 << 31):
+        raise BadFrame
+    return {"client": client, "clock": clock}
+
+
+def _is_whole(value: object, low: int, below: int) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value < below
