@@ -105,8 +105,9 @@ class Desk:
         finally:
             if before is not None and before.peer is not None:
                 await before.peer.close()
-        if self._rooms.get(line.room_id, {}).get(line.seat) is not line:
-            await peer.close()  # hung up, or offered anew, while the answer was made
+        holder = self._rooms.get(line.room_id, {}).get(line.seat)
+        if holder is None or holder.connection_id != connection_id:
+            await peer.close()  # hung up while the answer was made
             raise VoiceUnavailable
         return answer
 

@@ -26,6 +26,7 @@ _ICE_NAME = re.compile(r"[A-Za-z0-9+/]{4,256}")
 _ICE_PASSWORD = re.compile(r"[A-Za-z0-9+/]{22,256}")
 _FINGERPRINT = re.compile(r"(sha-256|sha-384|sha-512) ((?:[0-9A-F]{2}:)+[0-9A-F]{2})", re.IGNORECASE)
 _MEDIA = re.compile(r"m=([a-z]+) ([0-9]{1,5}) ([A-Z/]+)((?: [^ ]+)*)")
+_ORIGIN = re.compile(r"o=[^ ]+ ([0-9]{1,20}) .*")
 _OPUS = re.compile(r"rtpmap:([0-9]{1,3}) opus/48000/2", re.IGNORECASE)
 
 
@@ -54,6 +55,8 @@ class Offer:
     fingerprints: tuple[tuple[str, str], ...]
     """(hash name, value) of the browser's certificate."""
     sections: tuple[Section, ...]
+    number: str = "0"
+    """By which the browser tells its own offers apart; it goes back to that browser alone."""
 
     @property
     def voice(self) -> tuple[Section, ...]:
@@ -113,6 +116,7 @@ def read_offer(sdp: str) -> Offer:
     if len(sdp.encode("utf-8", "replace")) > MAX_OFFER_BYTES:
         raise BadOffer
     session, drafts = _split(sdp)
+    number = _ORIGIN.match(sdp, sdp.find("\no=") + 1)
     bundle = next((each.split() for each in session.values("group") if each.startswith("BUNDLE ")), [])[1:]
 
     sections: list[Section] = []
@@ -126,7 +130,8 @@ def read_offer(sdp: str) -> Offer:
         sections.append(section)
     if carrier is None or len({section.mid for section in sections}) != len(sections):
         raise BadOffer
-    return _read_transport(carrier, session, tuple(sections))
+    transport = _read_transport(carrier, session)
+    return Offer(*transport, tuple(sections), number[1] if number else "0")
 
 
 def _split(sdp: str) -> tuple[_Draft, list[_Draft]]:
@@ -172,7 +177,8 @@ def _read_section(draft: _Draft) -> Section:
     )
 
 
-def _read_transport(carrier: _Draft, session: _Draft, sections: tuple[Section, ...]) -> Offer:
+def _read_transport(carrier: _Draft, session: _Draft) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """ICE name, ICE password, fingerprints."""
     ice_name = carrier.value("ice-ufrag", session.value("ice-ufrag", ""))
     ice_password = carrier.value("ice-pwd", session.value("ice-pwd", ""))
     setup = carrier.value("setup", session.value("setup", ""))
@@ -187,7 +193,7 @@ def _read_transport(carrier: _Draft, session: _Draft, sections: tuple[Section, .
     ):
         raise BadOffer
     fingerprints = tuple((match[1].lower(), match[2].upper()) for match in matches)
-    return Offer(ice_name, ice_password, fingerprints, sections)
+    return ice_name, ice_password, fingerprints
 
 
 def write_answer(offer: Offer, transport: Transport, lines: Sequence[Line], cname: str) -> str:
@@ -202,6 +208,8 @@ def write_answer(offer: Offer, transport: Transport, lines: Sequence[Line], cnam
         "s=-",
         "t=0 0",
         f"a=group:BUNDLE {bundle}",
+        # Ours: a browser that offered twice can tell which of its offers this answers.
+        f"a=offer:{offer.number}",
     ]
     todo = iter(lines)
     carrier = True
