@@ -17,6 +17,7 @@ _scratch = tempfile.TemporaryDirectory(prefix="anteroom-tests-")
 HOME = Path(_scratch.name)
 HOME.chmod(0o755)  # the embedded Postgres runs as another user when the tests run as root
 os.environ["ANTEROOM_HOME"] = str(HOME)
+os.environ.setdefault("CELERY_BROKER_URL", "memory://")  # tasks are called, not queued; tests/setup tries the queue
 
 postgres: EmbeddedPostgres | None = None
 if "DATABASE_URL" not in os.environ:

@@ -23,18 +23,19 @@ LOG_LIMIT_BYTES = 5_000_000
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def die_with_parent(signal_number: int = signal.SIGKILL) -> Callable[[], None]:
+def die_with_parent(signal_number: int = signal.SIGKILL, parent: int | None = None) -> Callable[[], None]:
     """For subprocess's `preexec_fn`: the kernel sends this signal to the child when its parent dies.
 
     The parent must start it from its main thread: what the kernel watches is the thread. What runs between
-    fork and exec is one call into C, so other threads' locks do not matter.
+    fork and exec is one call into C, so other threads' locks do not matter. Or call it in the child itself,
+    with the process id of its parent.
     """
-    parent = os.getpid()
+    expected = parent or os.getpid()
 
     def ask() -> None:
         if _libc is not None:
             _libc.prctl(PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0)
-            if os.getppid() != parent:  # it died between fork and here
+            if os.getppid() != expected:  # it died between fork and here
                 os.kill(os.getpid(), signal_number)
 
     return ask

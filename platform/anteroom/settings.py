@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONCE, NONE, SELF
+
+from anteroom import logging
 
 env = environ.Env()
 
@@ -31,7 +34,10 @@ if not SECRET_KEY:
         key_file.write_text(get_random_secret_key())
     SECRET_KEY = key_file.read_text()
 
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", urlsplit(SITE_URL).hostname or ""]
+)
+"""Names by which requests may address this server."""
 ALLOWED_ORIGINS = env.list("ALLOWED_ORIGINS", default=[SITE_URL, SITE_URL.replace("localhost", "127.0.0.1")])
 """Full origins (scheme, host, port) whose pages may open a socket."""
 CSRF_TRUSTED_ORIGINS = ALLOWED_ORIGINS
@@ -39,7 +45,6 @@ CSRF_TRUSTED_ORIGINS = ALLOWED_ORIGINS
 # --- parts --------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "daphne",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -95,7 +100,11 @@ TEMPLATES = [
 
 # --- data ---------------------------------------------------------------------------------------------
 
-DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://anteroom@127.0.0.1:5433/anteroom")}
+# `up` leaves the address of the embedded Postgres here, so that other commands find it while it runs.
+url_file = HOME / "database_url"
+embedded_url = url_file.read_text() if url_file.exists() else "postgres://anteroom@127.0.0.1:1/anteroom"
+DATABASES = {"default": env.db_url("DATABASE_URL", default=embedded_url)}
+"""A Postgres of yours, such as postgres://name:password@host:5432/anteroom; else the embedded one."""
 REDIS_URL = env.str("REDIS_URL", default="")
 """Channel layer and broker across processes; empty: in memory, and the queue on Postgres."""
 
@@ -182,8 +191,11 @@ STATIC_ROOT = HOME / "static"
 STATICFILES_DIRS = [("app", ROOT / "frontend" / "dist")]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    # The build has put hashes into its names already; another hash would load the same module twice.
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/app/assets/.+[.-][\w-]{8,}\.\w+$"
+WHITENOISE_MAX_AGE = 600  # seconds, for files without a hash in their name (the admin's)
 DJANGO_VITE = {
     "default": {
         "manifest_path": ROOT / "frontend" / "dist" / "manifest.json",
@@ -214,7 +226,29 @@ X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "anteroom.pages.csrf_refused"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_URL.startswith("https:")
+
+HTTPS = SITE_URL.startswith("https:")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # asked from inside, past the proxy
+PROXY_SCHEME_HEADER = env.str("PROXY_SCHEME_HEADER", default="X-Forwarded-Proto")
+"""Where the proxy that ends TLS says which scheme the browser used; with an https SITE_URL alone."""
+if HTTPS:
+    SECURE_PROXY_SSL_HEADER = (f"HTTP_{PROXY_SCHEME_HEADER.upper().replace('-', '_')}", "https")
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=365 * 24 * 3600 if HTTPS else 0)
+"""Seconds for which browsers insist on https."""
+# One installation must not speak for its domain's other names, or for ever.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+# --- work in the background, and the log ---------------------------------------------------------------
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL or "pgmq://")
+"""Where tasks wait for the worker: Redis if there is one, else a queue in the database itself."""
+
+LOG_FORMAT = env.str("LOG_FORMAT", default="console")
+"""console: lines for people; json: one object per line."""
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+"""The least level that is written: DEBUG, INFO, WARNING or ERROR."""
+LOGGING = logging.configuration(LOG_FORMAT, LOG_LEVEL)
 
 # --- programs -----------------------------------------------------------------------------------------
 

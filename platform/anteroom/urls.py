@@ -9,6 +9,8 @@ from django.views.generic import RedirectView
 from accounts.me import MeView
 from anteroom import pages
 from anteroom.api import Nothing
+from anteroom.failures import server_error
+from anteroom.health import healthz
 from anteroom.schema import DocsView, SchemaView
 from rooms import urls as rooms
 from rooms.pages import home
@@ -25,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/login/", RedirectView.as_view(pattern_name="account_login", query_string=True)),
     path("admin/", admin.site.urls),
     path("robots.txt", pages.robots),
+    path("healthz", healthz, name="healthz"),
 ]
 
 try:  # until every part has landed
@@ -42,3 +45,4 @@ else:
     ]
 
 handler404 = pages.not_found
+handler500 = server_error
