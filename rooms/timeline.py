@@ -6,14 +6,16 @@ a checkpoint shows what stood there at its moment.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from pycrdt import Doc, Text
 
+from rooms.live.board import Board, Element
+from rooms.live.entry import Entry
+from rooms.live.gate import ROOT
 from rooms.roles import Role
 from rooms.streams import Stream
 
@@ -21,21 +23,6 @@ CODE_PAUSE_MS = 5_000
 """Nobody typed for so long: a thought is finished, so the code as it stands is worth a checkpoint."""
 BOARD_PAUSE_MS = 20_000
 """Drawing comes in strokes with longer breaks between them, and a whole board is large."""
-
-
-class Logged(Protocol):
-    """What the timeline reads of a log entry (rooms.log.Entry is one)."""
-
-    @property
-    def seq(self) -> int: ...
-    @property
-    def at_ms(self) -> int: ...
-    @property
-    def role(self) -> int: ...
-    @property
-    def stream(self) -> int: ...
-    @property
-    def payload(self) -> bytes: ...
 
 
 # --- what the transcript consists of ------------------------------------------------------------------
@@ -60,27 +47,27 @@ class Line(Item):
 
 
 @dataclass(frozen=True, slots=True)
-class Code(Item):
+class CodeCheckpoint(Item):
     """The code as it stood; `seats` are those who typed since the checkpoint before."""
 
     seats: tuple[Role, ...]
-    language: str
+    language: str | None
     text: str
     kind = "code"
 
 
 @dataclass(frozen=True, slots=True)
-class Board(Item):
+class BoardCheckpoint(Item):
     """The board as it stood: its elements bottom to top; `seats` are those who drew since the one before."""
 
     seats: tuple[Role, ...]
-    elements: tuple[dict[str, Any], ...]
+    elements: tuple[Element, ...]
     kind = "board"
 
     @property
     def counts(self) -> dict[str, int]:
         """How many elements of each type."""
-        return dict(Counter(str(element.get("type", "")) for element in self.elements))
+        return dict(Counter(str(element["type"]) for element in self.elements))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,44 +133,43 @@ for one side alone must not leak through an older reader."""
 
 @dataclass(slots=True)
 class Moment:
-    """The state of a room after some entries of its log."""
+    """The state of a room after some entries of its log. language: None while the log does not tell it."""
 
-    language: str
+    language: str | None
     phase: str = "scheduled"
     lines: list[Line] = field(default_factory=list)
     here: set[Role] = field(default_factory=set)
     recording: dict[Role, bool] = field(default_factory=dict)
-    _shapes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _board: Board = field(default_factory=Board)
     _code: Text = field(default_factory=Text)
     _document: Doc[Any] = field(default_factory=Doc)
 
     def __post_init__(self) -> None:
-        self._document["code"] = self._code
+        self._document[ROOT] = self._code
 
     @property
     def code(self) -> str:
         return str(self._code)
 
     @property
-    def elements(self) -> tuple[dict[str, Any], ...]:
+    def elements(self) -> tuple[Element, ...]:
         """What is on the board, bottom to top."""
-        standing = [shape for shape in self._shapes.values() if not shape.get("isDeleted")]
-        return tuple(sorted(standing, key=lambda shape: str(shape.get("index") or "")))
+        return tuple(element for element in self._board.elements if not element["isDeleted"])
 
-    def apply(self, entry: Logged) -> Item | None:
+    def apply(self, entry: Entry) -> Item | None:
         """Take one more entry in. Returns what it says by itself; an edit or a stroke says nothing alone."""
         if entry.stream == Stream.CODE:
             self._document.apply_update(entry.payload)
             return None
-        said = json.loads(entry.payload)
+        said = entry.event
         if entry.stream == Stream.BOARD:
-            for shape in said.get("elements", ()):
-                self._shapes[shape["id"]] = newer(self._shapes.get(shape["id"]), shape)
+            if said["kind"] == "Draw":
+                self._board.take(entry.seq, said["elements"])
             return None
-        told = _SAID.get((Stream(entry.stream), said["kind"]))
+        told = _SAID.get((entry.stream, said["kind"]))
         if told is None:
             return None
-        item = told(entry.seq, entry.at_ms, Role(entry.role), said)
+        item = told(entry.seq, entry.at_ms, entry.role, said)
         self._take(item)
         return item
 
@@ -203,17 +189,17 @@ class Moment:
                 self.here.discard(seat)
 
 
-def newer(kept: dict[str, Any] | None, come: dict[str, Any]) -> dict[str, Any]:
-    """The one of two versions of a board element that counts, by Excalidraw's own rule."""
-    if kept is None or come["version"] > kept["version"]:
-        return come
-    if come["version"] == kept["version"] and come.get("versionNonce", 0) < kept.get("versionNonce", 0):
-        return come
-    return kept
+def opening_language(entries: Iterable[Entry], language: str) -> str | None:
+    """The language a room was opened with, given the one it has now: None once it was changed, since the log
+    tells changes alone."""
+    changed = any(
+        entry.stream == Stream.LIFECYCLE and entry.event["kind"] == "ChooseLanguage" for entry in entries
+    )
+    return None if changed else language
 
 
-def room_at(entries: Iterable[Logged], at_ms: int, *, language: str) -> Moment:
-    """The room as it was at this time of its clock. language: the one it was opened with."""
+def room_at(entries: Iterable[Entry], at_ms: int, *, language: str | None) -> Moment:
+    """The room as it was at this time of its clock. language: the one it was opened with, if known."""
     moment = Moment(language)
     for entry in entries:
         if entry.at_ms > at_ms:
@@ -234,12 +220,12 @@ class _Track:
     read: Callable[[Moment], Any]
     item: Callable[[int, int, tuple[Role, ...], Moment], Item]
     shown: Any
-    last: Logged | None = None
+    last: Entry | None = None
     seats: set[Role] = field(default_factory=set)
 
-    def note(self, entry: Logged) -> None:
+    def note(self, entry: Entry) -> None:
         self.last = entry
-        self.seats.add(Role(entry.role))
+        self.seats.add(entry.role)
 
     def is_paused(self, now_ms: int) -> bool:
         return self.last is not None and now_ms - self.last.at_ms >= self.pause_ms
@@ -255,25 +241,28 @@ class _Track:
         self.last, self.seats = None, set()
 
 
-def transcript(entries: Iterable[Logged], *, language: str) -> list[Item]:
+def transcript(entries: Iterable[Entry], *, language: str | None) -> list[Item]:
     """Everything that happened, in the order of the log.
 
     Code and board appear as checkpoints: after a pause, before a change of phase, language or consent, and at
-    the end. A checkpoint stands where its last change stood. language: the one the room was opened with.
+    the end. A checkpoint stands where its last change stood.
+    language: the one the room was opened with, if known.
     """
     return sorted(_walk(entries, Moment(language)), key=lambda item: item.seq)
 
 
-def _walk(entries: Iterable[Logged], moment: Moment) -> Iterator[Item]:
+def _walk(entries: Iterable[Entry], moment: Moment) -> Iterator[Item]:
     """Items in nearly the order of the log: that a checkpoint is due shows a little after its place."""
     tracks = (
         _Track(
             Stream.CODE, CODE_PAUSE_MS, lambda now: now.code,
-            lambda seq, at_ms, seats, now: Code(seq, at_ms, seats, now.language, now.code), shown="",
+            lambda seq, at_ms, seats, now: CodeCheckpoint(seq, at_ms, seats, now.language, now.code),
+            shown="",
         ),
         _Track(
             Stream.BOARD, BOARD_PAUSE_MS, lambda now: now.elements,
-            lambda seq, at_ms, seats, now: Board(seq, at_ms, seats, now.elements), shown=(),
+            lambda seq, at_ms, seats, now: BoardCheckpoint(seq, at_ms, seats, now.elements),
+            shown=(),
         ),
     )  # fmt: skip
     for entry in entries:

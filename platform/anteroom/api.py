@@ -5,12 +5,10 @@ The codes are those of the sockets. An unexpected error is logged with a referen
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
@@ -34,8 +32,7 @@ from anteroom.errors import (
     WrongMediaType,
     WrongMethod,
 )
-
-log = structlog.get_logger(__name__)
+from anteroom.failures import report
 
 PROBLEM = "application/problem+json"
 
@@ -114,14 +111,7 @@ def _refusal_for(error: Exception, request: Request | None) -> Refusal:
     for kind, refusal in _ANSWERS:
         if isinstance(error, kind):
             return refusal()
-    reference = secrets.token_hex(4)
-    log.error(
-        "bug",
-        reference=reference,
-        method=request.method if request else None,
-        route=_route(request),
-        exc_info=error,
-    )
+    reference = report("bug", error, method=request.method if request else None, route=_route(request))
     return Bug(f"{Bug.sentence} If you ask for help, name {reference}.")
 
 

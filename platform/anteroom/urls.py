@@ -12,6 +12,7 @@ from anteroom.api import Nothing
 from anteroom.failures import server_error
 from anteroom.health import healthz
 from anteroom.schema import DocsView, SchemaView
+from feedback import urls as feedback
 from rooms import urls as rooms
 from rooms.pages import home
 
@@ -22,27 +23,19 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),
     path("", include("accounts.urls")),
     path("", include("rooms.urls")),
+    path("", include("feedback.urls")),
+    path("api/me", MeView.as_view(), name="me"),
+    path("api/schema", SchemaView.as_view(), name="schema"),
+    path("api/docs", DocsView.as_view(), name="docs"),
     path("api/", include((rooms.api_urlpatterns, "rooms_api"))),
+    path("api/", include((feedback.api_urlpatterns, "feedback_api"))),
+    re_path(r"^api(/.*)?$", Nothing.as_view()),
     # One door for everybody: the same form, the same limits.
     path("admin/login/", RedirectView.as_view(pattern_name="account_login", query_string=True)),
     path("admin/", admin.site.urls),
     path("robots.txt", pages.robots),
     path("healthz", healthz, name="healthz"),
 ]
-
-try:  # until every part has landed
-    from feedback import urls as feedback
-except ImportError:
-    pass
-else:
-    urlpatterns += [
-        path("", include("feedback.urls")),
-        path("api/", include((feedback.api_urlpatterns, "feedback_api"))),
-    path("api/me", MeView.as_view(), name="me"),
-    path("api/schema", SchemaView.as_view(), name="schema"),
-    path("api/docs", DocsView.as_view(), name="docs"),
-    re_path(r"^api(/.*)?$", Nothing.as_view()),
-    ]
 
 handler404 = pages.not_found
 handler500 = server_error

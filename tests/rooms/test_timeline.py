@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import random
 from dataclasses import dataclass, field
 from typing import Any
 
 from pycrdt import Doc, Text
 
+from rooms.live.entry import Entry, write_event
 from rooms.roles import Role
 from rooms.streams import Stream
-from rooms.timeline import Board, Came, Code, Item, Line, PhaseReached, room_at, transcript
+from rooms.timeline import (
+    BoardCheckpoint,
+    Came,
+    CodeCheckpoint,
+    Item,
+    Line,
+    PhaseReached,
+    room_at,
+    transcript,
+)
 
 CANDIDATE, INTERVIEWER, ROOM = Role.CANDIDATE, Role.INTERVIEWER, Role.ROOM
-
-
-@dataclass(frozen=True)
-class Entry:
-    seq: int
-    at_ms: int
-    role: int
-    stream: int
-    payload: bytes
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Log:
         self.entries.append(Entry(len(self.entries) + 1, at_ms, role, stream, payload))
 
     def tell(self, at_ms: int, role: Role, stream: Stream, kind: str, **said: Any) -> None:
-        self.put(at_ms, role, stream, json.dumps({"kind": kind, **said}).encode())
+        self.put(at_ms, role, stream, write_event(kind, **said))
 
     def say(self, at_ms: int, role: Role, text: str) -> None:
         self.tell(at_ms, role, Stream.CHAT, "Say", key=f"k{at_ms}", text=text)
@@ -70,7 +70,15 @@ class Log:
 
 
 def shape(id: str, version: int = 1, **more: Any) -> dict[str, Any]:
-    return {"id": id, "type": "rectangle", "version": version, "versionNonce": 1, "isDeleted": False, **more}
+    return {
+        "id": id,
+        "type": "rectangle",
+        "version": version,
+        "versionNonce": 1,
+        "index": id,
+        "isDeleted": False,
+        **more,
+    }
 
 
 def test_an_empty_log_is_an_empty_transcript() -> None:
@@ -84,8 +92,8 @@ def test_a_pause_in_typing_makes_a_checkpoint_with_its_writers() -> None:
     log.type(8_000, CANDIDATE, "f()\n")  # exactly five seconds later
     log.type(12_999, CANDIDATE, "f()\n")  # one millisecond short of it
     assert log.read() == [
-        Code(2, 3_000, (CANDIDATE, INTERVIEWER), "python", "def f():\n    ...\n"),
-        Code(4, 12_999, (CANDIDATE,), "python", "def f():\n    ...\nf()\nf()\n"),
+        CodeCheckpoint(2, 3_000, (CANDIDATE, INTERVIEWER), "python", "def f():\n    ...\n"),
+        CodeCheckpoint(4, 12_999, (CANDIDATE,), "python", "def f():\n    ...\nf()\nf()\n"),
     ]
 
 
@@ -116,7 +124,7 @@ def test_a_change_of_phase_or_language_closes_what_was_written() -> None:
     log.move(2_500, "wrap_up", CANDIDATE)
     items = log.read()
     assert [item.kind for item in items] == ["phase", "code", "language", "code", "phase"]
-    before, after = (item for item in items if isinstance(item, Code))
+    before, after = (item for item in items if isinstance(item, CodeCheckpoint))
     assert (before.language, before.text) == ("python", "select 1")
     assert (after.language, after.text) == ("sql", "select 1;")
     assert items[-1] == PhaseReached(5, 2_500, CANDIDATE, "wrap_up")
@@ -127,7 +135,7 @@ def test_deleted_text_is_not_in_the_transcript() -> None:
     log.type(1_000, CANDIDATE, "x = 'my secret'\n")
     log.erase(2_000, CANDIDATE, 4, 15)
     log.type(2_500, CANDIDATE, "1", at=4)
-    assert [item.text for item in log.read() if isinstance(item, Code)] == ["x = 1\n"]
+    assert [item.text for item in log.read() if isinstance(item, CodeCheckpoint)] == ["x = 1\n"]
 
 
 def test_what_was_typed_and_taken_back_leaves_no_checkpoint() -> None:
@@ -142,7 +150,7 @@ def test_the_board_appears_after_a_pause_and_at_the_end_without_deleted_shapes()
     log.draw(1_000, CANDIDATE, shape("a", index="a1"), shape("b", index="a0", type="text"))
     log.draw(30_000, INTERVIEWER, shape("a", version=2, isDeleted=True))
     first, last = log.read()
-    assert isinstance(first, Board) and isinstance(last, Board)
+    assert isinstance(first, BoardCheckpoint) and isinstance(last, BoardCheckpoint)
     assert [element["id"] for element in first.elements] == ["b", "a"]  # bottom to top
     assert first.counts == {"text": 1, "rectangle": 1}
     assert (first.seats, last.seats) == ((CANDIDATE,), (INTERVIEWER,))
@@ -155,7 +163,7 @@ def test_an_older_version_of_a_shape_never_wins() -> None:
     log.draw(1_100, INTERVIEWER, shape("a", version=4, x=2))
     log.draw(1_200, INTERVIEWER, shape("a", version=5, x=3, versionNonce=9))
     (board,) = log.read()
-    assert isinstance(board, Board) and board.elements[0]["x"] == 1
+    assert isinstance(board, BoardCheckpoint) and board.elements[0]["x"] == 1
 
 
 def test_streams_and_kinds_it_does_not_know_say_nothing() -> None:
@@ -200,7 +208,7 @@ def test_a_long_room_ends_with_its_code_and_in_order() -> None:
         else:
             log.type(at_ms, role, dice.choice("abc \n"), at=dice.randint(0, length))
     items = log.read()
-    code = [item for item in items if isinstance(item, Code)]
+    code = [item for item in items if isinstance(item, CodeCheckpoint)]
     assert code[-1].text == str(log._code)
     assert len(code) == 66  # one per pause, one at the end
     assert [item.seq for item in items] == sorted(item.seq for item in items)
