@@ -117,7 +117,7 @@ class LogEntry(models.Model):
     pk = models.CompositePrimaryKey("room_id", "seq")
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="log", db_index=False)
     seq = models.PositiveIntegerField()
-    at_ms = models.PositiveIntegerField(help_text="Milliseconds of the room's clock.")
+    at_ms = models.PositiveBigIntegerField(help_text="Milliseconds of the room's clock.")
     role = models.PositiveSmallIntegerField(help_text="Whose doing: rooms/roles.py.")
     stream = models.PositiveSmallIntegerField(help_text="rooms/streams.py.")
     payload = models.BinaryField()

@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('pk', models.CompositePrimaryKey('room_id', 'seq', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('seq', models.PositiveIntegerField()),
-                ('at_ms', models.PositiveIntegerField(help_text="Milliseconds of the room's clock.")),
+                ('at_ms', models.PositiveBigIntegerField(help_text="Milliseconds of the room's clock.")),
                 ('role', models.PositiveSmallIntegerField(help_text='Whose doing: rooms/roles.py.')),
                 ('stream', models.PositiveSmallIntegerField(help_text='rooms/streams.py.')),
                 ('payload', models.BinaryField()),

@@ -1,0 +1,58 @@
+"""Daphne's sockets with bounds: it queues without limit in both directions, and drops close reasons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from twisted.internet import reactor as _reactor
+
+reactor: Any = _reactor
+
+MAX_WAITING_MESSAGES = 64
+"""Received and not yet handled. Beyond it we stop reading, and TCP slows the sender down."""
+LOOK_AGAIN_S = 0.005
+MAX_UNSENT_BYTES = 4 * 1024 * 1024
+"""Handed to the network and not taken by the client: it is too slow and comes back by itself."""
+
+
+class BoundedSocket(WebSocketProtocol):  # type: ignore[misc]
+    """One WebSocket connection that holds a bounded amount of memory."""
+
+    _is_paused = False
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        super().onMessage(payload, isBinary)
+        if not self._is_paused and self.application_queue.qsize() > MAX_WAITING_MESSAGES:
+            self._is_paused = True
+            self.transport.pauseProducing()
+            reactor.callLater(LOOK_AGAIN_S, self._look_again)
+
+    def _look_again(self) -> None:
+        if self.application_queue.qsize() > MAX_WAITING_MESSAGES // 2 and self.state == self.STATE_OPEN:
+            reactor.callLater(LOOK_AGAIN_S, self._look_again)
+            return
+        self._is_paused = False
+        self.transport.resumeProducing()
+
+    def serverSend(self, content: Any, binary: bool = False) -> None:
+        super().serverSend(content, binary)
+        if self._unsent_bytes() > MAX_UNSENT_BYTES:
+            self.transport.abortConnection()
+
+    def _unsent_bytes(self) -> int:
+        transport: Any = self.transport
+        if not hasattr(transport, "dataBuffer"):
+            return 0  # TLS, which a proxy does for us
+        return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.close" and self.state == self.STATE_OPEN:
+            self.sendClose(code=message.get("code") or 1000, reason=message.get("reason") or None)
+            return
+        super().handle_reply(message)
+
+
+def install() -> None:
+    """Have Daphne use these from now on."""
+    WebSocketFactory.protocol = BoundedSocket

@@ -1,0 +1,567 @@
+"""The rooms that are alive in this process. Carries out what they decide, in order.
+
+Everything that follows an Append waits for its commit: what anybody has seen is in the log. Other processes
+may hold the same room; the log decides between them. A wake-up over the channel layer says that a log has
+grown, and a look at the database every few seconds finds what a lost wake-up kept silent about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
+
+from anteroom.errors import Refusal, SignedOut
+from rooms import wakeups
+from rooms.errors import BadFrame, TooSlow, TryAgain
+from rooms.live.effects import Append, Close, Effect, Noted, Send, Show
+from rooms.live.entry import Entry
+from rooms.live.lifecycle import Phase
+from rooms.live.presence import Connection
+from rooms.live.room import Facts, LiveRoom
+from rooms.log import LogReader, LogWriter
+from rooms.models import Room, Seat
+from rooms.passes import Pass, spent
+from rooms.roles import PEOPLE, Role
+from rooms.signals import room_moved
+from rooms.voice.desk import desk
+from rooms.wire import Beat, ClientMessage, Committed, ServerMessage, Welcome
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 1.0
+BEAT_S = 5.0
+"""Beats to the pages, and looks at the heads of the logs."""
+REVOKE_S = 1.5
+"""A socket whose person signed out or was banned must be closed within two seconds."""
+IDLE_ROOM_S = 30.0
+"""A room whose last connection left stays in memory this long, for who reloads a page."""
+OUTBOX_BYTES = 4 * 1024 * 1024
+"""Waiting for one connection. A document of a long interview is some 300 kB."""
+MAX_PENDING_STEPS = 2_000
+"""Per room, waiting for a commit. Beyond it nobody reads from the room's sockets."""
+
+Decide = Callable[..., list[Effect]]
+
+
+@dataclass(eq=False, slots=True)
+class Socket(Connection):
+    """A connection with what waits to be sent to it."""
+
+    permit: Pass | None = None
+    outbox: list[bytes] = field(default_factory=list)
+    outbox_bytes: int = 0
+    has_news: asyncio.Event = field(default_factory=asyncio.Event)
+    closing: Refusal | None = None
+    told_seq: int | None = None
+    """Up to where this connection knows the log; None before its Welcome."""
+    saved: int = 0
+    told_saved: int = 0
+
+    def put(self, frame: bytes) -> None:
+        if self.closing is not None:
+            return
+        self.outbox.append(frame)
+        self.outbox_bytes += len(frame)
+        if self.outbox_bytes > OUTBOX_BYTES:
+            self.outbox.clear()
+            self.close(TooSlow())
+        self.has_news.set()
+
+    def close(self, refusal: Refusal) -> None:
+        """End it once what waits has been sent."""
+        if self.closing is None:
+            self.closing = refusal
+            self.has_news.set()
+
+    async def take(self) -> list[bytes]:
+        """The frames to send next; none of them means that it is closing."""
+        if not self.outbox and self.closing is None:
+            self.has_news.clear()
+            await self.has_news.wait()
+        frames, self.outbox, self.outbox_bytes = self.outbox, [], 0
+        return frames
+
+
+@dataclass(slots=True)
+class _Step:
+    """One thing that was decided and waits for the log."""
+
+    decide: Decide
+    arguments: tuple[Any, ...]
+    effects: list[Effect]
+    is_fixed: bool
+    """The decision does not depend on the log, and taking it twice would lose it."""
+
+
+class HeldRoom:
+    """A live room with the people connected to it and the decisions that wait for the log."""
+
+    def __init__(
+        self, keeper: Keeper, room_id: uuid.UUID, facts: Facts, opened_at: datetime, entries: list[Entry]
+    ) -> None:
+        self.room_id = room_id
+        self.opened_at = opened_at
+        self.live = LiveRoom.replay(entries, facts)
+        self.committed_seq = self.live.seq
+        self.sockets: list[Socket] = []
+        self.is_lost = False
+        self.idle_since: float | None = time.monotonic()
+        self.relieved = asyncio.Event()
+        self.relieved.set()
+        self._keeper = keeper
+        self._steps: deque[_Step] = deque()
+        self._untaken: list[Entry] = []
+
+    @property
+    def now_ms(self) -> int:
+        """The room's clock."""
+        return max(0, (datetime.now(UTC) - self.opened_at) // timedelta(milliseconds=1))
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing waits for the log."""
+        return not self._steps
+
+    # --- deciding -------------------------------------------------------------------------------------
+
+    def do(self, decide: Decide, *arguments: Any, is_fixed: bool = False) -> None:
+        """Let the room decide; carry out at once what need not wait."""
+        if self.is_lost:
+            return
+        effects = decide(self.live, *arguments)
+        if not effects:
+            return
+        appended = [effect.entry for effect in effects if type(effect) is Append]
+        if not self._steps and not appended:
+            for effect in effects:
+                self._carry_out(effect)
+            self._flush()
+            return
+        self._steps.append(_Step(decide, arguments, effects, is_fixed))
+        if len(self._steps) > MAX_PENDING_STEPS:
+            self.relieved.clear()
+        if appended:
+            self._untaken += appended
+            self._keeper.writer.mark(self)
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Append(entry, author):
+                self.committed_seq = entry.seq
+                if isinstance(author, Socket):
+                    author.saved += 1
+            case Show(seq, message, but):
+                frame = message.encode()
+                for socket in self.sockets:
+                    if socket is not but and socket.told_seq is not None and socket.after_seq < seq:
+                        socket.put(frame)
+            case Send(to, message):
+                self._send(to, message)
+            case Noted(socket):
+                assert isinstance(socket, Socket)
+                socket.saved += 1
+            case Close(socket, refusal):
+                assert isinstance(socket, Socket)
+                socket.close(refusal)
+
+    def _send(self, to: tuple[Connection, ...], message: ServerMessage) -> None:
+        frame = message.encode()
+        for socket in to:
+            assert isinstance(socket, Socket)
+            if isinstance(message, Welcome):
+                socket.told_seq = message.seq
+            if socket.told_seq is not None:
+                socket.put(frame)
+
+    def _flush(self) -> None:
+        """Tell each connection how far the log and its own messages are."""
+        for socket in self.sockets:
+            told = socket.told_seq
+            if told is None or (told >= self.committed_seq and socket.told_saved == socket.saved):
+                continue
+            seq = max(told, self.committed_seq)
+            socket.put(Committed(told, seq, socket.saved).encode())
+            socket.told_seq, socket.told_saved = seq, socket.saved
+
+    # --- what the writer asks -------------------------------------------------------------------------
+
+    def take(self) -> list[Entry]:
+        taken, self._untaken = self._untaken, []
+        return taken
+
+    def written(self, seq: int) -> None:
+        while self._steps:
+            appended = [each.entry.seq for each in self._steps[0].effects if isinstance(each, Append)]
+            if appended and appended[-1] > seq:
+                break
+            step = self._steps.popleft()
+            for effect in step.effects:
+                self._carry_out(effect)
+                if isinstance(effect, Append):
+                    self._keeper.noticed(self, effect.entry, is_own=True)
+        self._flush()
+        self._keeper.announce(self)
+        if len(self._steps) <= MAX_PENDING_STEPS:
+            self.relieved.set()
+
+    async def conflicted(self) -> None:
+        """Another process wrote there first, or our own commit went through unheard: read, decide again."""
+        log = await self._keeper.reader.entries(self.room_id)
+        facts, opened_at = await load(self.room_id, self.opened_at)
+        self._recognise(log)
+        self._decide_again(log, facts, opened_at)
+
+    def _recognise(self, log: list[Entry]) -> None:
+        """Count as written what stands in the log just as we wrote it."""
+        waiting = [each.entry for step in self._steps for each in step.effects if isinstance(each, Append)]
+        ours = 0
+        for entry, logged in zip(waiting, log[self.committed_seq :], strict=False):
+            if entry != logged:
+                break
+            ours = entry.seq
+        if ours:
+            self.written(ours)
+
+    def _decide_again(self, log: list[Entry], facts: Facts, opened_at: datetime) -> None:
+        self.opened_at = opened_at
+        known = self.committed_seq
+        self.live = LiveRoom.replay(log[:known], facts, self.live.presence)
+        self._follow(log[known:])
+        steps, self._steps, self._untaken = self._steps, deque(), []
+        for step in steps:
+            if step.is_fixed:
+                self._steps.append(step)
+            else:
+                self.do(step.decide, *step.arguments)
+        self.written(self.committed_seq)  # carries out what no longer waits for anything
+
+    def _follow(self, entries: list[Entry]) -> None:
+        """Show what others wrote."""
+        for entry in entries:
+            effects = self.live.take(entry)
+            self.committed_seq = entry.seq
+            for effect in effects:
+                self._carry_out(effect)
+            self._keeper.noticed(self, entry, is_own=False)
+        self._flush()
+
+    def lost(self, error: Exception) -> None:
+        """The log cannot be written: nobody saw what waits, and the pages still hold it."""
+        self.is_lost = True
+        self._steps.clear()
+        self._untaken.clear()
+        self.relieved.set()
+        for socket in self.sockets:
+            socket.close(TryAgain())
+        self._keeper.drop(self)
+
+    # --- what came from elsewhere ---------------------------------------------------------------------
+
+    async def catch_up(self) -> None:
+        """Read what other processes wrote. With decisions under way the writer's conflict will do it."""
+        if not self.is_settled or self.is_lost:
+            return
+        entries = await self._keeper.reader.entries(self.room_id, self.committed_seq)
+        if self.is_settled and not self.is_lost:
+            self._follow([entry for entry in entries if entry.seq > self.committed_seq])
+
+
+async def load(room_id: uuid.UUID, opened_at: datetime | None = None) -> tuple[Facts, datetime]:
+    """What the room's rows say of it, and zero of its clock: the row's, else the given, else now."""
+    loaded: tuple[Facts, datetime] = await database_sync_to_async(_load)(room_id, opened_at)
+    return loaded
+
+
+def _load(room_id: uuid.UUID, opened_at: datetime | None) -> tuple[Facts, datetime]:
+    room = Room.objects.get(id=room_id)
+    zero = room.opened_at or opened_at or datetime.now(UTC)
+    facts = Facts(
+        title=room.title,
+        language=room.language,
+        length_ms=room.length_minutes * 60_000,
+        starts_ms=(room.starts_at - zero) // timedelta(milliseconds=1),
+        masks={Role(seat.role): seat.mask for seat in Seat.objects.filter(room=room)},
+    )
+    return facts, zero
+
+
+class Keeper:
+    """All rooms of this process, one log writer, one clock."""
+
+    def __init__(
+        self, *, writer: LogWriter | None = None, idle_room_s: float = IDLE_ROOM_S, beat_s: float = BEAT_S
+    ) -> None:
+        self.id = uuid.uuid4().hex
+        self.rooms: dict[uuid.UUID, HeldRoom] = {}
+        self.writer = writer or LogWriter()
+        self.reader = LogReader()
+        self._idle_room_s = idle_room_s
+        self._beat_s = beat_s
+        self._opening: dict[uuid.UUID, asyncio.Future[HeldRoom]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._layer: Any = None
+        self._channel = ""
+        self._announcements: set[HeldRoom] = set()
+        self._to_announce = asyncio.Event()
+
+    # --- sockets --------------------------------------------------------------------------------------
+
+    async def enter(self, permit: Pass) -> tuple[HeldRoom, Socket]:
+        """A socket of this seat. Raises TryAgain when the log cannot be read."""
+        try:
+            held = await self._hold(permit.room_id)
+        except (psycopg.Error, OSError) as error:
+            raise TryAgain from error
+        socket = Socket(uuid.uuid4().hex, permit.role, permit=permit)
+        held.sockets.append(socket)
+        held.idle_since = None
+        held.do(LiveRoom.join, socket, held.now_ms)
+        return held, socket
+
+    def receive(self, held: HeldRoom, socket: Socket, message: ClientMessage) -> None:
+        """Hand a message to the room."""
+        try:
+            held.do(LiveRoom.receive, socket, message, held.now_ms)
+        except Exception as error:
+            # A bug: the room may be half changed. It is made again from the log by whoever comes back.
+            reference = uuid.uuid4().hex[:8]
+            logger.exception("a message failed, reference %s", reference)
+            socket.close(BadFrame(f"Something went wrong here (reference {reference}). Reload to go on."))
+            held.lost(error)
+
+    def leave(self, held: HeldRoom, socket: Socket) -> None:
+        """The socket is gone."""
+        if socket in held.sockets:
+            held.sockets.remove(socket)
+            held.do(LiveRoom.leave, socket, held.now_ms, is_fixed=True)
+            if not held.sockets:
+                held.idle_since = time.monotonic()
+
+    async def _hold(self, room_id: uuid.UUID) -> HeldRoom:
+        if held := self.rooms.get(room_id):
+            return held
+        if opening := self._opening.get(room_id):
+            return await asyncio.shield(opening)
+        self._start()
+        opening = self._opening[room_id] = asyncio.ensure_future(self._open(room_id))
+        try:
+            return await asyncio.shield(opening)
+        finally:
+            self._opening.pop(room_id, None)
+
+    async def _open(self, room_id: uuid.UUID) -> HeldRoom:
+        # The group first, then the log: what is written in between is announced.
+        await self._join_group(room_id)
+        facts, opened_at = await load(room_id)
+        held = HeldRoom(self, room_id, facts, opened_at, await self.reader.entries(room_id))
+        self.rooms[room_id] = held
+        return held
+
+    def drop(self, held: HeldRoom) -> None:
+        """Forget a room; whoever enters makes it again from the log."""
+        if self.rooms.get(held.room_id) is held:
+            del self.rooms[held.room_id]
+            self._spawn(self._leave_group(held.room_id))
+
+    # --- notices --------------------------------------------------------------------------------------
+
+    def noticed(self, held: HeldRoom, entry: Entry, *, is_own: bool) -> None:
+        """An entry is committed: tell the apps above when the room moved by our hand, hush an ended room."""
+        if not entry.payload.startswith(b'{"kind":"Move"') or entry.stream.word != "lifecycle":
+            return
+        phase = Phase(entry.event["phase"])
+        if is_own:
+            self._spawn(self._tell_apps(held.room_id, phase))
+        if not phase.is_open:
+            self._spawn(desk().close_room(room_id=held.room_id))
+
+    async def _tell_apps(self, room_id: uuid.UUID, phase: Phase) -> None:
+        def tell() -> None:
+            room_moved.send(sender=Room, room=Room.objects.get(id=room_id), phase=phase)
+
+        await database_sync_to_async(tell)()
+
+    def announce(self, held: HeldRoom) -> None:
+        """Wake the other processes in which this room is alive; soon, and once for many commits."""
+        self._announcements.add(held)
+        self._to_announce.set()
+
+    # --- tasks ----------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        if self._tasks:
+            return
+        self._layer = get_channel_layer()
+        for work in (self.writer.run, self._keep_time, self._listen, self._announce):
+            self._spawn(_for_ever(work))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("a task of the keeper failed", exc_info=error)
+
+    async def close(self) -> None:
+        """Stop everything; sockets must be gone."""
+        self.rooms.clear()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.reader.close()
+
+    async def _keep_time(self) -> None:
+        next_beat = next_look = time.monotonic()
+        while True:
+            await asyncio.sleep(TICK_S / 2)
+            now = time.monotonic()
+            for held in list(self.rooms.values()):
+                self._tick(held)
+                is_idle = held.idle_since is not None and now - held.idle_since > self._idle_room_s
+                if is_idle and held.is_settled:
+                    self.drop(held)
+            if now >= next_look:
+                next_look = now + REVOKE_S
+                await self._attempt(self._revoke())
+            if now >= next_beat:
+                next_beat = now + self._beat_s
+                self._beat()
+                await self._attempt(self._look_at_heads())
+
+    def _tick(self, held: HeldRoom) -> None:
+        try:
+            held.do(LiveRoom.tick, held.now_ms)
+        except Exception as error:
+            logger.exception("a room's timer failed")
+            held.lost(error)
+
+    async def _attempt(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except (psycopg.Error, OSError) as error:
+            logger.warning("the database does not answer: %s", type(error).__name__)
+
+    def _beat(self) -> None:
+        for held in self.rooms.values():
+            frame = Beat(held.committed_seq, held.now_ms).encode()
+            for socket in held.sockets:
+                if socket.told_seq is not None:
+                    socket.put(frame)
+
+    async def _look_at_heads(self) -> None:
+        if not self.rooms:
+            return
+        heads = await self.reader.heads(list(self.rooms))
+        for room_id, seq in heads.items():
+            held = self.rooms.get(room_id)
+            if held and seq > held.committed_seq:
+                await held.catch_up()
+        for held in list(self.rooms.values()):
+            await self._join_group(held.room_id)  # a layer that forgot its groups learns them again
+            for role in PEOPLE:
+                mine = [socket.microphone for socket in held.sockets if socket.role is role]
+                if mine:
+                    notice = wakeups.is_here(held.room_id, role, mine[-1], self.id)
+                    await self._tell_group(held.room_id, notice)
+
+    async def _revoke(self) -> None:
+        open_now = [
+            (socket, socket.permit)
+            for held in self.rooms.values()
+            for socket in held.sockets
+            if socket.permit and socket.closing is None
+        ]
+        for place in await spent(self.reader, [permit for _, permit in open_now]):
+            open_now[place][0].close(SignedOut())
+
+    # --- other processes ------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        while self._layer is not None:
+            try:
+                channel = await self._own_channel()
+                notice = await self._layer.receive(channel)
+                held = self.rooms.get(uuid.UUID(notice["room"]))
+                if held is None or notice["process"] == self.id:
+                    continue
+                if notice["type"] == wakeups.GROWN and notice["seq"] > held.committed_seq:
+                    await self._attempt(held.catch_up())
+                elif notice["type"] == wakeups.HERE:
+                    arguments = (Role(notice["role"]), notice["microphone"], held.now_ms)
+                    held.do(LiveRoom.hear, *arguments, is_fixed=True)
+            except Exception:
+                logger.warning("the channel layer does not answer", exc_info=True)
+                await asyncio.sleep(TICK_S)
+
+    async def _announce(self) -> None:
+        while True:
+            await self._to_announce.wait()
+            self._to_announce.clear()
+            grown, self._announcements = self._announcements, set()
+            for held in grown:
+                notice = wakeups.has_grown(held.room_id, held.committed_seq, self.id)
+                await self._tell_group(held.room_id, notice)
+
+    async def _own_channel(self) -> str:
+        if not self._channel:
+            self._channel = await self._layer.new_channel()
+        return self._channel
+
+    async def _join_group(self, room_id: uuid.UUID) -> None:
+        if self._layer is not None:
+            try:
+                await self._layer.group_add(wakeups.group_of(room_id), await self._own_channel())
+            except Exception:
+                logger.warning("the channel layer does not answer", exc_info=True)
+
+    async def _leave_group(self, room_id: uuid.UUID) -> None:
+        if self._layer is not None and room_id not in self.rooms:
+            try:
+                await self._layer.group_discard(wakeups.group_of(room_id), await self._own_channel())
+            except Exception:
+                logger.warning("the channel layer does not answer", exc_info=True)
+
+    async def _tell_group(self, room_id: uuid.UUID, notice: dict[str, Any]) -> None:
+        if self._layer is not None:
+            try:
+                await self._layer.group_send(wakeups.group_of(room_id), notice)
+            except Exception:
+                logger.warning("the channel layer does not answer", exc_info=True)
+
+
+async def _for_ever(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Start the work again when a bug ended it."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            logger.exception("a task of the keeper failed")
+        await asyncio.sleep(TICK_S)
+
+
+_keepers: dict[asyncio.AbstractEventLoop, Keeper] = {}
+
+
+def keeper() -> Keeper:
+    """The keeper of the running event loop: one per process, since a server has one loop."""
+    loop = asyncio.get_running_loop()
+    if loop not in _keepers:
+        for stale in [each for each in _keepers if each.is_closed()]:
+            del _keepers[stale]
+        _keepers[loop] = Keeper()
+    return _keepers[loop]

@@ -1,0 +1,70 @@
+"""By what right a socket is open, and whether that right still holds."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.http import HttpRequest
+
+from accounts.models import Person
+from anteroom.errors import SignedOut
+from rooms.log import LogReader
+from rooms.roles import Role
+from rooms.selectors import seat_in
+
+_SPENT = """
+    SELECT pass.place FROM unnest(%s::text[], %s::uuid[], %s::int4[], %s::int8[])
+        WITH ORDINALITY AS pass(session_key, person_id, version, seat_id, place)
+    WHERE NOT EXISTS (
+        SELECT FROM django_session
+        WHERE session_key = pass.session_key AND expire_date > now()
+    ) OR NOT EXISTS (
+        SELECT FROM accounts_person
+        WHERE id = pass.person_id AND is_active AND session_version = pass.version
+    ) OR NOT EXISTS (
+        SELECT FROM rooms_seat WHERE id = pass.seat_id AND person_id = pass.person_id
+    )
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A signed-in person's seat in a room, as it was when the socket opened."""
+
+    room_id: uuid.UUID
+    role: Role
+    seat_id: int
+    person_id: uuid.UUID
+    session_key: str
+    session_version: int
+
+
+def admit(cookies: Mapping[str, str], room_id: str) -> Pass:
+    """Who the session says this is, and their seat in this room. Raises SignedOut, NoSuchRoom."""
+    engine = import_module(settings.SESSION_ENGINE)
+    request = HttpRequest()
+    request.session = engine.SessionStore(cookies.get(settings.SESSION_COOKIE_NAME))
+    person = get_user(request)
+    key = request.session.session_key
+    if not isinstance(person, Person) or not person.is_active or not key:
+        raise SignedOut
+    seat = seat_in(room_id=room_id, person=person)
+    return Pass(seat.room_id, Role(seat.role), seat.pk, person.pk, key, person.session_version)
+
+
+async def spent(reader: LogReader, passes: Sequence[Pass]) -> list[int]:
+    """Places in `passes` of those that hold no longer: signed out, banned, or out of the seat. One query."""
+    if not passes:
+        return []
+    columns = (
+        [each.session_key for each in passes],
+        [each.person_id for each in passes],
+        [each.session_version for each in passes],
+        [each.seat_id for each in passes],
+    )
+    return [place - 1 for (place,) in await reader.fetch(_SPENT, columns)]
