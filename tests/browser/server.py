@@ -7,44 +7,24 @@ does without pytest-django's own database.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
-from anteroom.serving import ROOT, Site, drop_database, fresh_name, make_database, migrate
+from anteroom import frontend
+from anteroom.serving import Site, drop_database, fresh_name, make_database, migrate
 
-FRONTEND = ROOT / "frontend"
-MANIFEST = FRONTEND / "dist" / "manifest.json"
 TRACEBACK = re.compile(r"^Traceback \(most recent call last\)|Unhandled|CRITICAL", re.MULTILINE)
 
 
 @pytest.fixture(scope="session")
 def frontend_built() -> None:
-    """The built front end is there and not older than its sources."""
-    lock = Path(os.environ["ANTEROOM_HOME"]).parent / "anteroom-frontend-build.lock"
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        if not MANIFEST.exists() or MANIFEST.stat().st_mtime < _newest_source():
-            npx = shutil.which("npx")
-            assert npx, "The front end is not built and there is no Node to build it."
-            done = subprocess.run(
-                [npx, "vite", "build", "--logLevel", "warn"],
-                cwd=FRONTEND, capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            assert done.returncode == 0, f"The front end does not build:\n{done.stdout}{done.stderr}"
-
-
-def _newest_source() -> float:
-    sources = [FRONTEND / "vite.config.ts", FRONTEND / "package-lock.json", *(FRONTEND / "src").rglob("*")]
-    return max(each.stat().st_mtime for each in sources if each.is_file())
+    """The built front end is there and made from the sources as they are."""
+    frontend.build()
 
 
 @pytest.fixture(scope="session")
