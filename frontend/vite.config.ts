@@ -4,6 +4,7 @@ import { defineConfig } from "vite";
 /** One entry per page that is live; Django's templates load them by these paths. */
 const pages = {
   site: "src/site.ts",
+  feedback: "src/feedback/main.ts",
 };
 
 export default defineConfig({
