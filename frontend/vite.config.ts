@@ -4,7 +4,12 @@ import { defineConfig } from "vite";
 /** One entry per page that is live; Django's templates load them by these paths. */
 const pages = {
   site: "src/site.ts",
+  enter: "src/enter.ts",
+  newRoom: "src/new.ts",
   feedback: "src/feedback/main.ts",
+  transcript: "src/transcript.ts",
+  tokens: "src/tokens.ts",
+  docs: "src/docs.ts",
 };
 
 export default defineConfig({

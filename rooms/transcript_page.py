@@ -136,9 +136,11 @@ def rows_of(transcript: Transcript) -> Iterator[Row]:
 
 
 def clock_of(at_ms: int) -> str:
-    """The room's clock as people read it: 4:07, or 1:04:07 from the first hour on."""
+    """The room's clock as people read it: 4:07, or 1:04:07 from the first hour on, or day 3 after the first."""
     minutes, seconds = divmod(at_ms // 1000, 60)
     hours, minutes = divmod(minutes, 60)
+    if hours >= 24:
+        return f"day {hours // 24 + 1}"
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -60,7 +61,7 @@ def make_token(
     return token, secret
 
 
-def revoke_token(*, person: Person, token_id: object) -> None:
+def revoke_token(*, person: Person, token_id: UUID) -> None:
     """From now on this token opens nothing. Raises NoSuchToken: unknown and foreign look alike."""
     if not live_tokens(person).filter(pk=token_id).update(revoked_at=timezone.now()):
         raise NoSuchToken
@@ -126,7 +127,7 @@ class NotForTokens(BasePermission):
         return bool(request.user.is_authenticated)
 
 
-class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How the schema describes tokens."""
 
     target_class = TokenAuthentication
@@ -140,7 +141,7 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
         }
 
 
-class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How the schema describes a signed-in browser."""
 
     target_class = SessionAuthentication

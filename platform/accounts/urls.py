@@ -5,12 +5,14 @@ from __future__ import annotations
 from allauth.account import views as allauth_views
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from accounts import pages
+from accounts import pages, token_pages
 
 own: list[URLPattern | URLResolver] = [
     path("enter/", pages.enter, name="enter"),
     path("me/", pages.me, name="me"),
     path("me/sign-out-everywhere/", pages.sign_out_everywhere, name="sign_out_everywhere"),
+    path("me/tokens/", token_pages.tokens, name="tokens"),
+    path("me/tokens/<uuid:token_id>/revoke/", token_pages.revoke, name="revoke_token"),
     path("accounts/link/", pages.mail_link, name="mail_link"),
 ]
 
