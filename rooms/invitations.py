@@ -26,13 +26,13 @@ def fresh_salt() -> bytes:
 
 def secret_of(salt: bytes) -> str:
     """256 bits that only this installation can make from the salt, in the letters of a URL."""
-    digest = salted_hmac(PURPOSE, bytes(salt), algorithm="sha256").digest()
+    digest = salted_hmac(PURPOSE, salt, algorithm="sha256").digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def secret_behind(invitation: Invitation) -> str | None:
     """The secret of an invitation; None when the installation's key has changed since it was made."""
-    secret = secret_of(invitation.salt)
+    secret = secret_of(bytes(invitation.salt))
     return secret if hmac.compare_digest(hash_of(secret), bytes(invitation.secret_hash)) else None
 
 

@@ -93,8 +93,8 @@ class Seat(models.Model):
 class Invitation(models.Model):
     """A link bound to one seat, used once, expiring.
 
-    Its secret is kept nowhere: it is made of `salt` and the installation's key (rooms/invitations.py), so that
-    who opened the room can be shown the link again while a copy of the database shows it to nobody.
+    Its secret is kept nowhere: it is made of `salt` and the installation's key (rooms/invitations.py). So who
+    opened the room can be shown the link again, while a copy of the database shows it to nobody.
     """
 
     seat = models.OneToOneField(Seat, on_delete=models.CASCADE, related_name="invitation")

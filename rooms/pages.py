@@ -18,6 +18,7 @@ from accounts.throttle import throttle
 from anteroom.errors import Refusal
 from rooms import selectors, services
 from rooms.cards import shelves_of
+from rooms.errors import InvitationSpent, NotNow, SeatTaken
 from rooms.forms import SEAT_WORDS, NewRoomForm
 from rooms.live.languages import LANGUAGES
 from rooms.live.lifecycle import Phase
@@ -97,7 +98,7 @@ def cancel(request: HttpRequest, room_id: uuid.UUID) -> HttpResponse:
     try:
         services.cancel_room(room_id=room_id, person=person_of(request))
         messages.success(request, "The interview is cancelled.")
-    except services.NotNow as refusal:
+    except NotNow as refusal:
         messages.error(request, refusal.sentence)
     return redirect("home")
 
@@ -115,7 +116,7 @@ def join(request: HttpRequest) -> HttpResponse:
         else:
             seat = services.take_seat_as_guest(secret=secret)
             come_in(request, cast(Person, seat.person))
-    except (services.InvitationSpent, services.SeatTaken) as refusal:
+    except (InvitationSpent, SeatTaken) as refusal:
         return render(request, "rooms/join.html", {"refusal": refusal}, status=refusal.status)
     return redirect("rooms:lobby", seat.room_id)
 

@@ -17,6 +17,7 @@ from rooms.live.lifecycle import Phase
 from rooms.masks import fresh_masks
 from rooms.models import DEFAULT_LENGTH_MINUTES, Invitation, Room, Seat
 from rooms.permissions import may_cancel, may_enter, may_invite
+from rooms.phases import move_room
 from rooms.roles import PEOPLE, Role
 from rooms.selectors import seat_in
 
@@ -128,6 +129,4 @@ def cancel_room(*, room_id: uuid.UUID, person: Person) -> None:
     seat = seat_in(room_id=room_id, person=person)
     if not may_cancel(seat):
         raise NotNow("Only an interview that has not begun can be cancelled.")
-    from rooms.phases import move_room  # late: scaffolding
-
     move_room(room_id=room_id, to=Phase.CANCELLED)

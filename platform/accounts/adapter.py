@@ -38,7 +38,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def get_reset_password_from_key_url(self, key: str) -> str:
         """Under our own address rather than under the host name of whoever asked."""
         path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})
-        return settings.SITE_URL + path.replace("UID-KEY", key)
+        return str(settings.SITE_URL) + path.replace("UID-KEY", key)
 
     def is_safe_url(self, url: str | None) -> bool:
         """Only a path of this site, whatever ALLOWED_HOSTS says."""

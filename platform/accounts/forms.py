@@ -9,8 +9,10 @@ from django import forms
 
 from accounts.models import Person
 
-# Django's class takes a parameter for the type checker alone.
-PersonForm = forms.ModelForm[Person] if TYPE_CHECKING else forms.ModelForm
+if TYPE_CHECKING:
+    PersonForm = forms.ModelForm[Person]
+else:  # Django's class takes a parameter for the type checker alone
+    PersonForm = forms.ModelForm
 
 EMAIL_ERRORS = {
     "required": "Write your e-mail address.",

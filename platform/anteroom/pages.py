@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -21,3 +23,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def csrf_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form from a page that is too old, or from elsewhere."""
     return render(request, "403_csrf.html", status=403)
+
+
+def admin_login(request: HttpRequest) -> HttpResponse:
+    """Where the admin site sends who may not see it: to the common door, unless they came through it."""
+    if request.user.is_authenticated:
+        raise PermissionDenied
+    return redirect_to_login(request.GET.get("next", "/admin/"))

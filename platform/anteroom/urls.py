@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from django.views.generic import RedirectView
 
 from accounts.me import MeView
 from anteroom import pages
@@ -31,7 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include((feedback.api_urlpatterns, "feedback_api"))),
     re_path(r"^api(/.*)?$", Nothing.as_view()),
     # One door for everybody: the same form, the same limits.
-    path("admin/login/", RedirectView.as_view(pattern_name="account_login", query_string=True)),
+    path("admin/login/", pages.admin_login),
     path("admin/", admin.site.urls),
     path("robots.txt", pages.robots),
     path("healthz", healthz, name="healthz"),
