@@ -51,7 +51,7 @@ class Interview:
     def client(self, role: Role) -> Client:
         """A browser in which this person is signed in."""
         browser = Client()
-        browser.force_login(self.people[role], backend="django.contrib.auth.backends.ModelBackend")
+        browser.force_login(self.people[role])
         return browser
 
     def submit(self, *roles: Role, assess: bool = True) -> None:
