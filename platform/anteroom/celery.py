@@ -7,12 +7,16 @@ queue on the same Postgres (anteroom/queue.py) unless CELERY_BROKER_URL or REDIS
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 from celery import Celery
 from celery.signals import beat_embedded_init, setup_logging, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "anteroom.settings")
+
+# It warns of pickled messages; ours are JSON and nothing else is accepted.
+warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
 
 BEAT_EVERY_S = 15
 SCHEDULE_S = {
@@ -49,6 +53,7 @@ def _choose_broker(sender: Celery, **_: Any) -> None:
 
     sender.conf.broker_url = settings.CELERY_BROKER_URL
     if queue.is_broker():
+        sender.conf.broker_url = queue.broker_url()
         sender.conf.broker_transport_options = queue.transport_options()
 
 

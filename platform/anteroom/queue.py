@@ -20,6 +20,11 @@ def is_broker() -> bool:
     return bool(settings.CELERY_BROKER_URL.startswith(SCHEME))
 
 
+def broker_url() -> str:
+    """kombu wants a host to name, even where the options say where to connect."""
+    return SCHEME + "localhost" if settings.CELERY_BROKER_URL == SCHEME else settings.CELERY_BROKER_URL
+
+
 def transport_options() -> dict[str, Any]:
     """kombu's options for this database."""
     options: dict[str, Any] = {

@@ -36,19 +36,30 @@ class CannotServe(Exception):
     """A process of the site did not come up or a command failed; the message ends with its last words."""
 
 
-def daphne_command(port: int, host: str = "127.0.0.1") -> list[str]:
-    """Daphne as the site runs it: no access log (it would write addresses), no name of the software."""
+MESSAGE_LIMIT_BYTES = 128 * 1024
+"""Where Daphne cuts a socket off; the room refuses half of that already, with a sentence."""
+
+
+def daphne_command(port: int = 0, host: str = "127.0.0.1", *, descriptor: int | None = None) -> list[str]:
+    """Daphne as the site runs it: no access log (it would write addresses), no name of the software.
+
+    descriptor: an open listening socket to serve instead of a port.
+    """
+    where = ["--bind", host, "--port", str(port)] if descriptor is None else ["--fd", str(descriptor)]
+    limit = str(MESSAGE_LIMIT_BYTES)
     return [
-        sys.executable, "-m", "daphne", "--bind", host, "--port", str(port),
-        "--access-log", os.devnull, "--no-server-name", "anteroom.asgi:application",
+        sys.executable, "-m", "daphne", *where, "--verbosity", "0", "--no-server-name",
+        "--websocket-max-message-size", limit, "--websocket-max-frame-size", limit,
+        "anteroom.asgi:application",
     ]  # fmt: skip
 
 
 def worker_command() -> list[str]:
-    """One Celery worker with its clock inside."""
+    """One Celery worker with its clock inside. Alone, so it need not look for others of its kind."""
     return [
-        sys.executable, "-m", "celery", "--app", "anteroom.celery", "worker", "--beat",
+        sys.executable, "-m", "celery", "--app", "anteroom.celery", "--quiet", "worker", "--beat",
         "--pool", "threads", "--concurrency", "2", "--loglevel", "warning",
+        "--without-gossip", "--without-mingle", "--without-heartbeat",
     ]  # fmt: skip
 
 

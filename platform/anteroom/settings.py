@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,8 +21,13 @@ ROOT = Path(__file__).resolve().parents[2]
 HOME = Path(env.str("ANTEROOM_HOME", default=str(ROOT / ".anteroom")))
 """Folder of the embedded database, the secret key, mails and logs."""
 
+# `up` leaves the addresses of what it runs here, so that other commands find it meanwhile.
+running: dict[str, str] = {}
+with suppress(FileNotFoundError):
+    running = json.loads((HOME / "running.json").read_text())
+
 DEBUG = env.bool("DEBUG", default=False)
-SITE_URL = env.str("SITE_URL", default="http://localhost:8000").rstrip("/")
+SITE_URL = env.str("SITE_URL", default=running.get("site_url", "http://localhost:8000")).rstrip("/")
 """Scheme, host and port under which people reach this installation; links and origin checks use it."""
 
 SECRET_KEY = env.str("SECRET_KEY", default="")
@@ -100,10 +107,11 @@ TEMPLATES = [
 
 # --- data ---------------------------------------------------------------------------------------------
 
-# `up` leaves the address of the embedded Postgres here, so that other commands find it while it runs.
-url_file = HOME / "database_url"
-embedded_url = url_file.read_text() if url_file.exists() else "postgres://anteroom@127.0.0.1:1/anteroom"
-DATABASES = {"default": env.db_url("DATABASE_URL", default=embedded_url)}
+DATABASES = {
+    "default": env.db_url(
+        "DATABASE_URL", default=running.get("database_url", "postgres://anteroom@127.0.0.1:1/anteroom")
+    )
+}
 """A Postgres of yours, such as postgres://name:password@host:5432/anteroom; else the embedded one."""
 REDIS_URL = env.str("REDIS_URL", default="")
 """Channel layer and broker across processes; empty: in memory, and the queue on Postgres."""
