@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.contrib.auth import get_user_model
-from django.test import Client
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, WebSocket
+
+from accounts.models import Person
+from tests.browser.stage import session_of
 
 HERE = Path(__file__).parent
 VOICE = HERE / "voice.wav"
@@ -67,13 +68,10 @@ class Visitor:
 
     # --- going places ---------------------------------------------------------------------------------
 
-    def sign_in(self, person: Any) -> None:
+    def sign_in(self, person: Person) -> None:
         """Take a session without the pages for it, for tests that are about something else."""
-        client = Client()
-        client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
-        cookie = client.cookies["sessionid"]
         self.context.add_cookies(
-            [{"name": "sessionid", "value": cookie.value, "url": self.site_url, "httpOnly": True}]
+            [{"name": "sessionid", "value": session_of(person), "url": self.site_url, "httpOnly": True}]
         )
 
     def open(self, path: str) -> None:
@@ -142,8 +140,3 @@ class Visitor:
     def _on_socket(self, socket: WebSocket) -> None:
         if urlsplit(socket.url).netloc != self._host:
             self._trouble(f"socket to another host: {socket.url}")
-
-
-def make_person(email: str, **more: Any) -> Any:
-    """A person who can sign in; fields as in accounts/models.py."""
-    return get_user_model().objects.create_user(email=email, **more)

@@ -6,7 +6,6 @@ asyncio tests cannot share a thread.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,9 +16,7 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 from anteroom.serving import Site
 from rooms.bench.chromium import launch
 from tests.browser.browsers import OTHER_VOICE, VOICE, Visitor
-
-# Playwright keeps an event loop in this thread, in which Django would refuse to touch the database.
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+from tests.browser.stage import leave_stage
 
 HERE = Path(__file__).parent
 
@@ -28,10 +25,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.browser)
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--shots", metavar="FOLDER", help="save a picture of every page, size and theme here")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -67,9 +60,16 @@ def other_chromium(playwright: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
+@pytest.fixture(scope="module")
+def staged(site: Site) -> Iterator[None]:
+    """The functions of stage.py work on the running site."""
+    yield
+    leave_stage()
+
+
 @pytest.fixture
 def visit(
-    request: pytest.FixtureRequest, site: Site, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, site: Site, staged: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., Visitor]]:
     """visit(browser, name, size=…, theme=…): a person with a fresh profile at the running site.
 

@@ -21,6 +21,10 @@ from anteroom.serving import Site, drop_database, fresh_name, make_database, mig
 TRACEBACK = re.compile(r"^Traceback \(most recent call last\)|Unhandled|CRITICAL", re.MULTILINE)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shots", metavar="FOLDER", help="keep a picture of every page, size and theme here")
+
+
 @pytest.fixture(scope="session")
 def frontend_built() -> None:
     """The built front end is there and made from the sources as they are."""
