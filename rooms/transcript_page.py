@@ -136,7 +136,7 @@ def rows_of(transcript: Transcript) -> Iterator[Row]:
 
 
 def clock_of(at_ms: int) -> str:
-    """The room's clock as people read it: 4:07, or 1:04:07 from the first hour on, or day 3 after the first."""
+    """The room's clock as people read it: 4:07, then 1:04:07, then day 3."""
     minutes, seconds = divmod(at_ms // 1000, 60)
     hours, minutes = divmod(minutes, 60)
     if hours >= 24:

@@ -66,6 +66,20 @@ def sign_out_everywhere(*, person: Person) -> None:
     person.refresh_from_db(fields=["session_version"])
 
 
+@transaction.atomic
+def turn_away(*, person: Person) -> None:
+    """Refuse this person from now on: at the door, in open sessions and sockets, and by token."""
+    Person.objects.filter(pk=person.pk).update(is_active=False)
+    sign_out_everywhere(person=person)
+    person.is_active = False
+
+
+def let_in(*, person: Person) -> None:
+    """Undo turn_away: they may sign in again. What was ended stays ended, but tokens work again."""
+    Person.objects.filter(pk=person.pk).update(is_active=True)
+    person.is_active = True
+
+
 def sweep() -> int:
     """Forget sign-in links that are used or expired for a day; how many went."""
     before = timezone.now() - KEEP_SPENT_LINKS
