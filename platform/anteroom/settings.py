@@ -52,6 +52,11 @@ CSRF_TRUSTED_ORIGINS = ALLOWED_ORIGINS
 # --- parts --------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    # Ours first, so that their templates win over those of the parts they use.
+    "anteroom",
+    "accounts",
+    "rooms",
+    "feedback",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -66,10 +71,6 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_vite",
-    "anteroom",
-    "accounts",
-    "rooms",
-    "feedback",
 ]
 
 MIDDLEWARE = [
