@@ -1,4 +1,6 @@
 /** What the server tells this page's scripts, and how the page moves from one state to the next. */
+import { wireForms } from "../forms";
+import { showMoments } from "../moments";
 
 export interface FeedbackPage {
   state: "assessing" | "answering" | "waiting" | "revealed" | "lapsed";
@@ -35,6 +37,8 @@ export async function redraw(): Promise<boolean> {
   if (document.startViewTransition && !calm) await document.startViewTransition(swap).updateCallbackDone;
   else swap();
   document.title = next.title;
+  showMoments(fresh);
+  wireForms(fresh);
   fresh.querySelector<HTMLElement>("h1")?.focus({ preventScroll: true }); // says the new state aloud
   return true;
 }
