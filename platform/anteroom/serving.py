@@ -2,10 +2,13 @@
 
 For whatever needs the real thing from outside: browser tests, raw-socket tests, benchmarks. The process that
 starts a site can read and write the site's database through Django by `site.database()`.
+
+`python -m anteroom.serving prepare|web|worker` runs one part in the foreground, as containers want it.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import secrets
 import signal
@@ -255,3 +258,22 @@ def _run_command(environment: dict[str, str], *arguments: str) -> str:
 
 def _last_lines(path: Path, count: int = 12) -> str:
     return "\n" + "\n".join(path.read_text(errors="replace").strip().splitlines()[-count:])
+
+
+def main() -> None:
+    """Become one part of the site; `prepare` brings tables and static files up to date and ends."""
+    parser = argparse.ArgumentParser(prog="python -m anteroom.serving", description=main.__doc__)
+    parser.add_argument("part", choices=["prepare", "web", "worker"])
+    parser.add_argument("--host", default="127.0.0.1", help="address the web server listens on")
+    parser.add_argument("--port", type=int, default=8000, help="port the web server listens on")
+    options = parser.parse_args()
+    if options.part == "prepare":
+        for command in (["migrate", "--no-input"], ["collectstatic", "--no-input", "--clear"]):
+            subprocess.run([sys.executable, "-m", "django", *command, "--verbosity", "0"], check=True)
+        return
+    command = daphne_command(options.port, options.host) if options.part == "web" else worker_command()
+    os.execv(sys.executable, command)
+
+
+if __name__ == "__main__":
+    main()
