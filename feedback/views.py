@@ -9,9 +9,10 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from anteroom.api import Endpoint
+from anteroom.api import Endpoint, problems
+from anteroom.errors import NotAllowed, SignedOut, Unreadable, Unusable, WrongMediaType
 from feedback import selectors, services
-from feedback.errors import NotOpen
+from feedback.errors import AlreadySubmitted, AlreadyUnmasked, AssessFirst, NotOpen, TooLate, UnmaskClosed
 from feedback.serializers import (
     FORM_SERIALIZERS,
     CandidateFormSerializer,
@@ -23,6 +24,7 @@ from feedback.serializers import (
     StandingSerializer,
     UnmaskSerializer,
 )
+from rooms.errors import NoSuchRoom
 from rooms.models import Seat
 from rooms.roles import Role
 from rooms.selectors import seat_in
@@ -33,11 +35,21 @@ ANSWERS = PolymorphicProxySerializer(
     resource_type_field_name=None,
 )
 
+# What is refused, for the schema.
+READING = (SignedOut, NoSuchRoom, NotOpen)
+WRITING = (*READING, NotAllowed, Unreadable, WrongMediaType, Unusable)
+ANSWERING = (*WRITING, AlreadySubmitted, TooLate)
+UNMASKING = (UnmaskClosed, AlreadyUnmasked)
+
 
 class ExchangeView(Endpoint):
     """GET: all that my side may see of the feedback on this room now."""
 
-    @extend_schema(responses=StandingSerializer)
+    @extend_schema(
+        operation_id="read_exchange",
+        summary="Where my side of the feedback stands",
+        responses={200: StandingSerializer, **problems(*READING)},
+    )
     def get(self, request: Request, room_id: UUID) -> Response:
         seat = seat_in(room_id=room_id, person=request.user)
         services.close_if_due(room_id=room_id)
@@ -47,7 +59,11 @@ class ExchangeView(Endpoint):
 class GlanceView(Endpoint):
     """GET: only where my side stands; a waiting page asks this every few seconds."""
 
-    @extend_schema(responses=GlanceSerializer)
+    @extend_schema(
+        operation_id="glance_at_exchange",
+        summary="Whether there is something new",
+        responses={200: GlanceSerializer, **problems(*READING)},
+    )
     def get(self, request: Request, room_id: UUID) -> Response:
         seat = seat_in(room_id=room_id, person=request.user)
         services.close_if_due(room_id=room_id)
@@ -58,7 +74,12 @@ class GlanceView(Endpoint):
 class DraftView(Endpoint):
     """PUT: keep what I have typed so far."""
 
-    @extend_schema(request=ANSWERS, responses=SavedSerializer)
+    @extend_schema(
+        operation_id="save_draft",
+        summary="Keep what I have typed",
+        request=ANSWERS,
+        responses={200: SavedSerializer, **problems(*ANSWERING)},
+    )
     def put(self, request: Request, room_id: UUID) -> Response:
         seat = seat_in(room_id=room_id, person=request.user)
         form = _form(seat, request, is_draft=True)
@@ -69,7 +90,12 @@ class DraftView(Endpoint):
 class SelfAssessmentView(Endpoint):
     """PUT: the candidate's private part; nobody else ever reads it."""
 
-    @extend_schema(request=SelfAssessmentSerializer, responses=StandingSerializer)
+    @extend_schema(
+        operation_id="assess_self",
+        summary="Say in private how well I did",
+        request=SelfAssessmentSerializer,
+        responses={200: StandingSerializer, **problems(*ANSWERING)},
+    )
     def put(self, request: Request, room_id: UUID) -> Response:
         seat = seat_in(room_id=room_id, person=request.user)
         form = SelfAssessmentSerializer(data=request.data)
@@ -81,7 +107,12 @@ class SelfAssessmentView(Endpoint):
 class SubmissionView(Endpoint):
     """POST: seal my answers. Final."""
 
-    @extend_schema(request=ANSWERS, responses={201: StandingSerializer})
+    @extend_schema(
+        operation_id="submit",
+        summary="Seal my answers, for good",
+        request=ANSWERS,
+        responses={201: StandingSerializer, **problems(*ANSWERING, AssessFirst)},
+    )
     def post(self, request: Request, room_id: UUID) -> Response:
         seat = seat_in(room_id=room_id, person=request.user)
         form = _form(seat, request)
@@ -93,7 +124,12 @@ class SubmissionView(Endpoint):
 class UnmaskView(Endpoint):
     """PUT: say yes and to what. DELETE: take it back, until both have said yes."""
 
-    @extend_schema(request=UnmaskSerializer, responses=StandingSerializer)
+    @extend_schema(
+        operation_id="choose_unmask",
+        summary="Say yes to unmasking, and to what",
+        request=UnmaskSerializer,
+        responses={200: StandingSerializer, **problems(*WRITING, *UNMASKING)},
+    )
     def put(self, request: Request, room_id: UUID) -> Response:
         seat = seat_in(room_id=room_id, person=request.user)
         form = UnmaskSerializer(data=request.data)
@@ -101,7 +137,11 @@ class UnmaskView(Endpoint):
         services.choose_unmask(seat=seat, identity=services.Identity(**form.validated_data))
         return Response(StandingSerializer(selectors.standing(seat=seat)).data)
 
-    @extend_schema(responses=StandingSerializer)
+    @extend_schema(
+        operation_id="withdraw_unmask",
+        summary="Take my yes back",
+        responses={200: StandingSerializer, **problems(*READING, NotAllowed, *UNMASKING)},
+    )
     def delete(self, request: Request, room_id: UUID) -> Response:
         seat = seat_in(room_id=room_id, person=request.user)
         services.withdraw_unmask(seat=seat)

@@ -115,10 +115,14 @@ class OpenedRoomSerializer(RoomSerializer):
 # --- transcripts --------------------------------------------------------------------------------------
 
 
+def _kind(*kinds: str) -> serializers.ChoiceField:
+    return serializers.ChoiceField(choices=kinds, help_text="What it is; the other fields follow from it.")
+
+
 class ItemSerializer(serializers.Serializer[Any]):
     """One thing that happened, in its place."""
 
-    kind = serializers.CharField(help_text="What it is; the other fields follow from it.")
+    kind: serializers.ChoiceField
     seq = serializers.IntegerField(help_text="Its place in the room's log.")
     at_ms = serializers.IntegerField(help_text="Milliseconds since the first person entered.")
 
@@ -126,6 +130,7 @@ class ItemSerializer(serializers.Serializer[Any]):
 class LineItemSerializer(ItemSerializer):
     """A line of chat."""
 
+    kind = _kind("line")
     seat = SeatField()
     text = serializers.CharField()
 
@@ -133,6 +138,7 @@ class LineItemSerializer(ItemSerializer):
 class CodeItemSerializer(ItemSerializer):
     """The code as it stood then. What had been deleted by then is not in it."""
 
+    kind = _kind("code")
     seats = serializers.ListField(child=SeatField(), help_text="Who typed since the checkpoint before.")
     language = serializers.CharField(allow_null=True, help_text="Null where the log does not tell it.")
     text = serializers.CharField()
@@ -141,6 +147,7 @@ class CodeItemSerializer(ItemSerializer):
 class BoardItemSerializer(ItemSerializer):
     """The board as it stood then."""
 
+    kind = _kind("board")
     seats = serializers.ListField(child=SeatField(), help_text="Who drew since the checkpoint before.")
     counts = serializers.DictField(child=serializers.IntegerField(), help_text="Elements by type.")
     elements = serializers.ListField(
@@ -151,6 +158,7 @@ class BoardItemSerializer(ItemSerializer):
 class PhaseItemSerializer(ItemSerializer):
     """The room came to another phase."""
 
+    kind = _kind("phase")
     seat = SeatField(help_text="Who moved it; room: a timer.")
     phase = serializers.ChoiceField(choices=[phase.value for phase in Phase])
 
@@ -158,6 +166,7 @@ class PhaseItemSerializer(ItemSerializer):
 class LanguageItemSerializer(ItemSerializer):
     """The code changed its language."""
 
+    kind = _kind("language")
     seat = SeatField()
     language = serializers.CharField()
 
@@ -165,6 +174,7 @@ class LanguageItemSerializer(ItemSerializer):
 class ConsentItemSerializer(ItemSerializer):
     """A side allowed a recording of its voice, or took that back."""
 
+    kind = _kind("consent")
     seat = SeatField()
     recording = serializers.BooleanField()
 
@@ -172,7 +182,13 @@ class ConsentItemSerializer(ItemSerializer):
 class PresenceItemSerializer(ItemSerializer):
     """A side came in or went."""
 
+    kind = _kind("came", "left")
     seat = SeatField()
+
+
+@extend_schema_field({"type": ["boolean", "integer", "string", "null"]})
+class ValueField(serializers.JSONField):
+    """An answer as it was given."""
 
 
 class AnswerSerializer(serializers.Serializer[Any]):
@@ -180,13 +196,14 @@ class AnswerSerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField()
     label = serializers.CharField(help_text="What was asked, in short.")  # type: ignore[assignment]
-    value = serializers.JSONField(allow_null=True, help_text="As it was given: yes or no, a number, a text.")
+    value = ValueField(help_text="As it was given: yes or no, a number, a text, or nothing.")
     words = serializers.CharField(help_text="The same for people.")
 
 
 class ReviewItemSerializer(ItemSerializer):
     """One side's feedback, once revealed."""
 
+    kind = _kind("review")
     seat = SeatField(help_text="Whose words they are.")
     answers = AnswerSerializer(many=True)
 
