@@ -48,11 +48,10 @@ class NewRoomForm(forms.Form):
     language = forms.ChoiceField(
         choices=[(each.key, each.name) for each in LANGUAGES],
         initial=LANGUAGES[0].key,
-        help_text="Either side can change it in the room.",
     )
     length_minutes = forms.TypedChoiceField(
-        label="Length",
-        choices=[(minutes, f"{minutes} min") for minutes in LENGTHS_MINUTES],
+        label="Length in minutes",
+        choices=[(minutes, str(minutes)) for minutes in LENGTHS_MINUTES],
         coerce=int,
         initial=DEFAULT_LENGTH_MINUTES,
         widget=forms.RadioSelect,

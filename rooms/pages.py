@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -119,6 +119,22 @@ def join(request: HttpRequest) -> HttpResponse:
     except (InvitationSpent, SeatTaken) as refusal:
         return render(request, "rooms/join.html", {"refusal": refusal}, status=refusal.status)
     return redirect("rooms:lobby", seat.room_id)
+
+
+@require_POST
+def look(request: HttpRequest) -> HttpResponse:
+    """What an invitation is for, so that its page says so before the button is pressed; uses nothing up."""
+    throttle(request, "use_link")
+    seat = selectors.offered_seat(secret=request.POST.get("secret", ""), person=request.user)
+    room = seat.room
+    return JsonResponse(
+        {
+            "title": room.title,
+            "seat": Role(seat.role).word,
+            "starts_at": room.starts_at.isoformat(),
+            "length_minutes": room.length_minutes,
+        }
+    )
 
 
 @login_required

@@ -9,10 +9,11 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from rooms.errors import NoSuchRoom
+from accounts.links import hash_of
+from rooms.errors import InvitationSpent, NoSuchRoom, SeatTaken
 from rooms.invitations import link_of, secret_behind
 from rooms.models import Invitation, Room, Seat
-from rooms.permissions import may_invite
+from rooms.permissions import may_enter, may_invite
 
 Anyone = AbstractBaseUser | AnonymousUser
 
@@ -50,3 +51,23 @@ def waiting_invitation(seat: Seat) -> tuple[str, Invitation] | None:
     ).first()
     secret = secret_behind(invitation) if invitation else None
     return (link_of(secret), invitation) if invitation and secret else None
+
+
+def offered_seat(*, secret: str, person: Anyone) -> Seat:
+    """The seat that an invitation offers this person, its room with it; uses nothing up.
+
+    Whoever used the link gets their own seat again.
+    Raises InvitationSpent (used, expired, unknown, room over: all alike), SeatTaken (this person sits in the
+    room already, so the link is for somebody else and stays fresh).
+    """
+    found = Invitation.objects.select_related("seat__room").filter(secret_hash=hash_of(secret)).first()
+    if found is None:
+        raise InvitationSpent
+    seat = found.seat
+    if found.used_at and person.is_authenticated and seat.person_id == person.pk:
+        return seat
+    if found.used_at or seat.person_id or found.expires_at <= timezone.now() or not may_enter(seat):
+        raise InvitationSpent
+    if person.is_authenticated and Seat.objects.filter(room=seat.room, person_id=person.pk).exists():
+        raise SeatTaken
+    return seat

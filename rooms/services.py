@@ -11,15 +11,15 @@ from django.utils import timezone
 from accounts.links import hash_of
 from accounts.models import Person
 from accounts.services import make_guest
-from rooms.errors import InvitationSpent, NotNow, SeatTaken
+from rooms.errors import NotNow
 from rooms.invitations import fresh_salt, link_of, secret_of
 from rooms.live.lifecycle import Phase
 from rooms.masks import fresh_masks
 from rooms.models import DEFAULT_LENGTH_MINUTES, Invitation, Room, Seat
-from rooms.permissions import may_cancel, may_enter, may_invite
+from rooms.permissions import may_cancel, may_invite
 from rooms.phases import move_room
 from rooms.roles import PEOPLE, Role
-from rooms.selectors import seat_in
+from rooms.selectors import offered_seat, seat_in
 
 INVITATION_VALID = timedelta(days=7)
 KEEP_AFTER_START = timedelta(days=1)
@@ -89,29 +89,17 @@ def take_seat(*, secret: str, person: Person) -> Seat:
     """Sit down on the seat this invitation is for, and use it up.
 
     Of any number of simultaneous calls exactly one succeeds: the seat's row is locked before anything is
-    decided. Whoever used the link comes back to the same seat by it.
-    Raises InvitationSpent (used, expired, unknown, room over alike), SeatTaken (this person already sits in
-    the room; the link stays fresh).
+    decided. Raises as offered_seat does; a refusal leaves the link as it was.
     """
-    invitation = Invitation.objects.filter(secret_hash=hash_of(secret)).first()
-    if invitation is None:
-        raise InvitationSpent
-    seat = Seat.objects.select_for_update(of=("self",)).select_related("room").get(pk=invitation.seat_id)
-    # Looked up again under the lock: it may have been used or replaced in between.
-    invitation = Invitation.objects.filter(secret_hash=hash_of(secret), seat=seat).first()
-    now = timezone.now()
-    if invitation is None:
-        raise InvitationSpent
-    if invitation.used_at and seat.person_id == person.pk:
+    wanted = Invitation.objects.filter(secret_hash=hash_of(secret)).values_list("seat_id", flat=True).first()
+    if wanted is not None:
+        Seat.objects.select_for_update().get(pk=wanted)
+    seat = offered_seat(secret=secret, person=person)
+    if seat.person_id:
         return seat
-    if invitation.used_at or seat.person_id or invitation.expires_at <= now or not may_enter(seat):
-        raise InvitationSpent
-    if Seat.objects.filter(room=seat.room, person=person).exists():
-        raise SeatTaken
-    seat.person, seat.taken_at = person, now
+    seat.person, seat.taken_at = person, timezone.now()
     seat.save(update_fields=["person", "taken_at"])
-    invitation.used_at = now
-    invitation.save(update_fields=["used_at"])
+    Invitation.objects.filter(seat=seat).update(used_at=seat.taken_at)
     return seat
 
 

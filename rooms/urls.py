@@ -11,6 +11,7 @@ app_name = "rooms"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("join/", pages.join, name="join"),
+    path("join/look/", pages.look, name="look"),
     path("rooms/new/", pages.new, name="new"),
     path("rooms/<uuid:room_id>/", pages.room_page, {"stage": "room"}, name="room"),
     path("rooms/<uuid:room_id>/lobby/", pages.room_page, {"stage": "lobby"}, name="lobby"),

@@ -5,6 +5,8 @@
  * and only the person's press of the button posts it.
  */
 
+import { momentInWords } from "./moments";
+
 /** Where this tab keeps the secret while its person signs in first. */
 const KEPT = "secret";
 
@@ -19,9 +21,31 @@ export function openLink(form: HTMLFormElement, half: HTMLElement): void {
   field.value = secret;
   form.hidden = false;
   form.querySelector("button")?.focus();
+  if (form.dataset.look) void look(form.dataset.look, form);
   form.querySelector("[data-keep-secret]")?.addEventListener("click", () => {
     sessionStorage.setItem(KEPT, secret);
   });
+}
+
+/** Say what the invitation is for, or that it no longer works, before the button is pressed. */
+async function look(url: string, form: HTMLFormElement): Promise<void> {
+  const answer = await fetch(url, { method: "POST", body: new FormData(form) }).catch(() => null);
+  const offer = document.querySelector<HTMLElement>("#offer");
+  const spent = document.querySelector<HTMLElement>("#spent");
+  const words = document.querySelector<HTMLElement>("#spent-words");
+  if (!answer || !offer || !spent || !words) return; // the button still works
+  if (answer.ok) {
+    const { title, seat, starts_at, length_minutes } = await answer.json();
+    const when = momentInWords(new Date(starts_at), new Date(), "en-GB");
+    offer.textContent = `“${title}”, as the ${seat}. ${when}, ${length_minutes} minutes.`;
+  } else if (answer.status === 409 || answer.status === 410) {
+    words.textContent =
+      answer.status === 409
+        ? "But you sit in this room already, so the link is for the other seat. Send it on; it still works."
+        : "But this link was used already or has expired. Ask the person who sent it for a new one.";
+    form.hidden = true;
+    spent.hidden = false;
+  }
 }
 
 const form = document.querySelector<HTMLFormElement>("#with-secret");
