@@ -42,6 +42,8 @@ export interface ConnectionOptions {
   /** What this page has of the code document; asked whenever the rest is requested. */
   vector(): Uint8Array;
   onMessage(message: ServerMessage): void;
+  /** A new socket is welcomed: what is volatile (cursor, microphone, voice) has to be told again. */
+  onFresh?(): void;
   onStatus(status: Status): void;
   /** The socket is gone for good. `code` is an error code, `sentence` the server's own words or "". */
   onClosed(code: string, sentence: string): void;
@@ -166,6 +168,7 @@ export class Connection {
     this.#socket?.send(encode({ kind: "SyncStep1", vector: this.#options.vector() }));
     this.#pump();
     this.#settle();
+    this.#options.onFresh?.();
   }
 
   #committed(afterSeq: number, seq: number, saved: number): void {
