@@ -8,7 +8,6 @@ Merging: data/reconcile.ts there.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -32,12 +31,8 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}|[a-z]{1,24}")
 
 
 def _number(value: Any) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and abs(value) <= MAX_NUMBER
-    )
+    """Finite and of a size that drawings have; nothing compares with NaN."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
 
 
 def _whole(value: Any) -> bool:
