@@ -12,7 +12,7 @@ import logging
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -61,15 +61,13 @@ class Desk:
     def __init__(self, listening: Listening | None = None) -> None:
         """`listening`: where voice arrives; None: as the settings say."""
         self._listening = listening
-        self._warm = False
         self._rooms: dict[str, dict[Seat, _Line]] = {}
         self._callers: dict[str, _Caller] = {}
 
     async def warm_up(self) -> None:
         """Load what the first offer would have to wait for: aiortc and its kin, in a thread."""
-        if not self._warm:
+        if not _load.cache_info().currsize:
             await asyncio.to_thread(_load)
-            self._warm = True
 
     async def answer(self, *, room_id: UUID | str, connection_id: str, role: Role, sdp: str) -> str:
         """The SDP answer to a browser's offer; from then on this connection speaks and hears for its seat.
@@ -88,10 +86,11 @@ class Desk:
 
         line = _Line(str(room_id), role if role in PEOPLE else connection_id, connection_id)
         self._check_place(line, caller)
+        listening = self._listen()
         before = self._take_place(line)
         line.peer = peer = Peer(
             offer,
-            self._listen(),
+            listening,
             may_speak=role in PEOPLE,
             on_sound=partial(self._spread, line),
             on_gone=partial(self._leave, line),
@@ -187,6 +186,7 @@ class Desk:
         return self._listening
 
 
+@cache
 def _load() -> None:
     import rooms.voice.peer  # noqa: F401
 

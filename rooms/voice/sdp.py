@@ -25,7 +25,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,64}")
 _ICE_NAME = re.compile(r"[A-Za-z0-9+/]{4,256}")
 _ICE_PASSWORD = re.compile(r"[A-Za-z0-9+/]{22,256}")
 _FINGERPRINT = re.compile(r"(sha-256|sha-384|sha-512) ((?:[0-9A-F]{2}:)+[0-9A-F]{2})", re.IGNORECASE)
-_MEDIA = re.compile(r"m=([a-z]+) ([0-9]{1,5}) ([A-Z/]+)((?: [^ ]+)*)")
+_MEDIA = re.compile(r"m=([a-z]+) ([0-9]{1,5}) ([A-Z/]+)((?: [^ ]+)+)")
+_PAYLOAD_NUMBER = re.compile(r"[0-9]{1,3}")
 _ORIGIN = re.compile(r"o=[^ ]+ ([0-9]{1,20}) .*")
 _OPUS = re.compile(r"rtpmap:([0-9]{1,3}) opus/48000/2", re.IGNORECASE)
 
@@ -135,7 +136,7 @@ def read_offer(sdp: str) -> Offer:
 
 
 def _split(sdp: str) -> tuple[_Draft, list[_Draft]]:
-    lines = sdp.splitlines()
+    lines = sdp.replace("\r\n", "\n").split("\n")
     if not lines or lines[0] != "v=0":
         raise BadOffer
     session = _Draft("session", 0, "", "")
@@ -156,7 +157,8 @@ def _read_section(draft: _Draft) -> Section:
     if not _TOKEN.fullmatch(mid):
         raise BadOffer
     plain = Section(draft.media, draft.protocol, draft.formats, mid)
-    if not all(_TOKEN.fullmatch(each) for each in draft.formats.split()):
+    form = _PAYLOAD_NUMBER if draft.media in ("audio", "video") else _TOKEN
+    if not all(form.fullmatch(each) for each in draft.formats.split(" ")):
         raise BadOffer
     switched_off = draft.port == 0 and "bundle-only" not in draft.attributes
     if draft.media != "audio" or draft.protocol != "UDP/TLS/RTP/SAVPF" or switched_off:

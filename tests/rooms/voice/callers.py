@@ -32,6 +32,13 @@ async def until(true: Callable[[], Any], *, within_s: float = 10.0) -> None:
         await asyncio.sleep(0.01)
 
 
+def as_aiortc_reads(answer: str) -> str:
+    """The answer with its candidates in every section: of a bundle aiortc looks at the last one alone."""
+    candidates = "\r\n".join(line for line in answer.split("\r\n") if line.startswith("a=candidate:"))
+    head, first, *others = answer.split("m=audio ")
+    return "m=audio ".join([head, first, *(f"{other}{candidates}\r\n" for other in others)])
+
+
 class Mouth(MediaStreamTrack):  # type: ignore[misc]
     """A microphone that hums one pure tone; muted it gives silence, as a browser's does."""
 
@@ -145,7 +152,7 @@ class Caller:
         self.answer = await self.desk.answer(
             room_id=self.room_id, connection_id=self.connection_id, role=self.role, sdp=offer
         )
-        await self.pc.setRemoteDescription(RTCSessionDescription(sdp=self.answer, type="answer"))
+        await self.pc.setRemoteDescription(RTCSessionDescription(as_aiortc_reads(self.answer), "answer"))
         self._overhear()
         await until(lambda: self.pc.connectionState == "connected")
 
