@@ -16,7 +16,9 @@ from django.http import parse_cookie
 
 from anteroom.errors import NotFound, Refusal
 from rooms.errors import BadFrame, FrameTooLarge
-from rooms.keeper import HeldRoom, Socket, keeper
+from rooms.held import HeldRoom
+from rooms.keeper import keeper
+from rooms.outbox import Socket
 from rooms.passes import admit
 from rooms.voice.desk import desk
 from rooms.voice.errors import VoiceUnavailable

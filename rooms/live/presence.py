@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any
 
 from rooms.errors import BadFrame
+from rooms.live.gate import ROOT
 from rooms.roles import PEOPLE, Role
 from rooms.wire import Awareness, Malformed, read_varint, write_varint
 
@@ -32,8 +33,6 @@ COLOURS = {
 }
 """Of a seat's caret and selection for a client with no colours of its own: tones that stand on light and
 dark. A page that knows `seat` uses its tokens.css instead."""
-
-_ROOTS = ("code",)
 
 
 @dataclass(eq=False, slots=True)
@@ -220,34 +219,29 @@ def _read_awareness(update: bytes) -> list[tuple[int, dict[str, Any] | None]]:
 
 
 def _checked_cursor(cursor: object) -> dict[str, Any] | None:
-    """{"anchor", "head"} with nothing but positions in the code. Raises BadFrame."""
-    if cursor is None:
-        return None
+    """{"anchor", "head"} with nothing but positions in the code; None for all else, as another editor's."""
     if not isinstance(cursor, dict):
-        raise BadFrame
-    return {"anchor": _checked_position(cursor.get("anchor")), "head": _checked_position(cursor.get("head"))}
+        return None
+    anchor, head = _checked_position(cursor.get("anchor")), _checked_position(cursor.get("head"))
+    return {"anchor": anchor, "head": head} if anchor and head else None
 
 
-def _checked_position(position: object) -> dict[str, Any]:
+def _checked_position(position: object) -> dict[str, Any] | None:
     """A Yjs relative position: in the root or beside a character."""
     if not isinstance(position, dict):
-        raise BadFrame
-    root, assoc = position.get("tname"), position.get("assoc", 0)
-    if (root is not None and root not in _ROOTS) or not _is_whole(assoc, -1, 1 << 31):
-        raise BadFrame
-    return {"type": None, "tname": root, "item": _checked_id(position.get("item")), "assoc": assoc}
-
-
-def _checked_id(item: object) -> dict[str, int] | None:
-    if item is None:
         return None
-    if not isinstance(item, dict):
-        raise BadFrame
-    client, clock = item.get("client"), item.get("clock")
-    if not _is_whole(client, 0, 1 << 53) or not _is_whole(clock, 0, 1 << 31):
-        raise BadFrame
-    return {"client": client, "clock": clock}
+    root, item, assoc = position.get("tname"), position.get("item"), position.get("assoc", 0)
+    if root not in (None, ROOT) or not _is_whole(assoc, -1, 1 << 31):
+        return None
+    if item is not None:
+        if not isinstance(item, dict):
+            return None
+        client, clock = item.get("client"), item.get("clock")
+        if not _is_whole(client, 0, 1 << 53) or not _is_whole(clock, 0, 1 << 31):
+            return None
+        item = {"client": client, "clock": clock}
+    return {"type": None, "tname": root, "item": item, "assoc": assoc}
 
 
-def _is_whole(value: object, low: int, below: int) -> TypeGuard[int]:
+def _is_whole(value: object, low: int, below: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value < below
