@@ -85,6 +85,7 @@ class Peer:
         self._opening = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
 
     @property
     def connected(self) -> bool:
@@ -228,7 +229,12 @@ class Peer:
             await asyncio.sleep(WATCH_SECONDS)
 
     async def close(self) -> None:
-        """End the connection and everything it holds. Safe to call again."""
+        """End the connection and everything it holds, even if the caller is cancelled meanwhile."""
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end(), name="voice peer ending")
+        await asyncio.shield(self._ending)
+
+    async def _end(self) -> None:
         async with self._opening:  # sockets opened after this would stay open
             if self._task is not None:
                 self._task.cancel()

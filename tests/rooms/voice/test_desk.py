@@ -233,6 +233,25 @@ async def test_hanging_up_while_the_answer_is_made_leaves_nothing(
     await one.leave()
 
 
+async def test_a_socket_that_ends_while_its_offer_is_answered_leaves_nothing(desk: Desk) -> None:
+    """Whoever waits for the answer may be cancelled at any step."""
+    one = candidate(desk)
+    offer = await one.make_offer()
+    before = open_sockets()
+    for steps in range(12):
+        answering = asyncio.create_task(
+            desk.answer(room_id=ROOM, connection_id="one", role=Role.CANDIDATE, sdp=offer)
+        )
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        answering.cancel()
+        await asyncio.wait([answering])
+        await desk.hang_up(connection_id="one")
+        assert desk._rooms == {}
+        await until(lambda: open_sockets() == before)
+    await one.leave()
+
+
 async def test_closing_a_room_hangs_everybody_up_and_no_other_room(desk: Desk) -> None:
     other = Caller(desk, "another room", Role.CANDIDATE, "three", tone_hz=OTHER_HZ)
     async with candidate(desk) as one, interviewer(desk) as two, other:
