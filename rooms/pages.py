@@ -15,7 +15,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models import Person
 from accounts.sessions import come_in
 from accounts.throttle import throttle
-from anteroom.errors import Refusal
 from rooms import selectors, services
 from rooms.cards import shelves_of
 from rooms.errors import InvitationSpent, NotNow, SeatTaken
@@ -87,7 +86,7 @@ def renew_link(request: HttpRequest, room_id: uuid.UUID) -> HttpResponse:
     try:
         services.invite(room=seat.room, person=person_of(request))
         messages.success(request, "Here is a fresh link. The one before no longer works.")
-    except Refusal as refusal:
+    except NotNow as refusal:
         messages.error(request, refusal.sentence)
     return redirect("rooms:ready", room_id)
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.links import hash_of
 from accounts.models import Person
 from accounts.services import make_guest
+from anteroom.errors import NotAllowed
 from rooms.errors import NotNow
 from rooms.invitations import fresh_salt, link_of, secret_of
 from rooms.live.lifecycle import Phase
@@ -62,11 +63,14 @@ def open_room(
 def invite(*, room: Room, person: Person) -> str:
     """A fresh full URL for the free seat; the one given out before stops working.
 
-    Raises NoSuchRoom for a stranger, NotNow when the seat is taken, the room is over, or another opened it.
+    Raises NoSuchRoom for a stranger, NotAllowed when the other side opened the room, NotNow when the seat is
+    taken or the room is over.
     """
     mine = seat_in(room_id=room.pk, person=person)
+    if room.created_by_id != mine.person_id:
+        raise NotAllowed("Only who opened the room can make links for it.")
     if not may_invite(mine):
-        raise NotNow("Only who opened the room can invite, and only while it is open.")
+        raise NotNow("The room is over, so nobody can be invited any more.")
     free = Seat.objects.select_for_update().filter(room=room, role__in=PEOPLE, person=None).first()
     if free is None:
         raise NotNow("Both seats are taken already.")

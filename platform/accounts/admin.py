@@ -5,21 +5,13 @@ Where somebody sat is not shown: it would tie a mask to a name. Secrets are not 
 
 from __future__ import annotations
 
-from allauth.account.models import EmailAddress, EmailConfirmation
 from django.contrib import admin, messages
-from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.models import ApiToken, Person
 from accounts.services import let_in, turn_away
 from anteroom.admin import ReadOnly
-
-# Roles come as groups of their own; allauth's pages could edit addresses and show the keys of mails.
-for model in (Group, EmailAddress, EmailConfirmation):
-    if admin.site.is_registered(model):
-        admin.site.unregister(model)
-
 
 @admin.register(Person)
 class PersonAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # none at run time

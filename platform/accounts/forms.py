@@ -32,21 +32,27 @@ class LinkForm(forms.Form):
 
 
 class ProfileForm(PersonForm):
+    profile_url = forms.URLField(
+        label="Profile link",
+        required=False,
+        max_length=200,
+        assume_scheme="https",
+        help_text="The same: only after a mutual unmask. Such as https://github.com/you.",
+        widget=forms.URLInput(attrs={"autocomplete": "url"}),
+        error_messages={"invalid": "Write a full address, such as https://github.com/you."},
+    )
+
     class Meta:
         model = Person
         fields = ("name", "profile_url", "employer")
-        labels = {"profile_url": "Profile link", "employer": "Employer"}
         help_texts = {
             "name": "Shown to the other side only if you both choose to unmask.",
-            "profile_url": "The same: only after a mutual unmask. Such as https://github.com/you.",
             "employer": "Never shown to anyone. The mask guard warns you before you type it in a room.",
         }
         widgets = {
             "name": forms.TextInput(attrs={"autocomplete": "name"}),
-            "profile_url": forms.URLInput(attrs={"autocomplete": "url"}),
             "employer": forms.TextInput(attrs={"autocomplete": "organization"}),
         }
-        error_messages = {"profile_url": {"invalid": "Write a full address, such as https://github.com/you."}}
 
 
 def _say(form: forms.BaseForm, name: str, label: str, *, required: str, help_text: str = "") -> None:

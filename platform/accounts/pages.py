@@ -74,4 +74,4 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @require_POST
 def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
     services.sign_out_everywhere(person=cast(Person, request.user))
-    return go_out(request, redirect("account_login"))
+    return go_out(request, redirect(settings.LOGOUT_REDIRECT_URL))
