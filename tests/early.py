@@ -16,6 +16,7 @@ from anteroom.postgres import EmbeddedPostgres
 _scratch = tempfile.TemporaryDirectory(prefix="anteroom-tests-")
 HOME = Path(_scratch.name)
 HOME.chmod(0o755)  # the embedded Postgres runs as another user when the tests run as root
+(HOME / "static").mkdir()  # WhiteNoise warns where nothing was gathered
 os.environ["ANTEROOM_HOME"] = str(HOME)
 os.environ.setdefault("CELERY_BROKER_URL", "memory://")  # tasks are called, not queued; tests/setup tries the queue
 

@@ -15,9 +15,9 @@ from structlog.typing import EventDict, Processor
 
 E_MAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 QUERY = re.compile(r"(?<=[\w/])\?[\w.~%+-]+=[^\s\"'<>]*")
-MAYBE_ADDRESS = re.compile(
-    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7})(?!\w|[.:]\w)"
-)
+IPV4 = r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\w)"
+IPV6 = r"(?<![\w:])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])"
+MAYBE_ADDRESS = re.compile(f"{IPV4}|{IPV6}")
 HIDDEN = "[hidden]"
 
 

@@ -61,7 +61,16 @@ def main(arguments: list[str]) -> int:
     if not fast:
         _bring_chromium()
     _side_by_side([_python_checks(), _frontend_checks()], verdicts)
-    _tests("python", verdicts, "-n", WORKERS, "-m", "not browser and not slow" if fast else "not browser")
+    _tests(
+        "python",
+        verdicts,
+        "-n",
+        WORKERS,
+        "--dist",
+        "loadfile",
+        "-m",
+        "not browser and not slow" if fast else "not browser",
+    )
     if not fast:
         _tests("browser", verdicts, "-m", "browser")
     return _conclude(verdicts, time.monotonic() - started)

@@ -1,0 +1,54 @@
+"""The demo is ready whenever it is asked for, and never hands anybody's account to another."""
+
+from __future__ import annotations
+
+import pytest
+
+from accounts.models import Person
+from accounts.services import use_sign_in_link
+from rooms.demo import ADMIN, AddressTaken, prepare
+from rooms.live.lifecycle import Phase
+from rooms.models import Room
+from rooms.roles import Role
+
+pytestmark = pytest.mark.django_db
+
+
+def signed_in_by(link: str) -> tuple[Person, str]:
+    return use_sign_in_link(secret=link.rpartition("#")[2])
+
+
+def test_three_links_lead_three_people_to_the_room_and_the_admin() -> None:
+    demo = prepare()
+    candidate, path = signed_in_by(demo.candidate_link)
+    assert path == f"/rooms/{demo.room.pk}/lobby/"
+    interviewer, path = signed_in_by(demo.interviewer_link)
+    assert path == f"/rooms/{demo.room.pk}/lobby/"
+    assert demo.room.seats.get(role=Role.CANDIDATE).person == candidate
+    assert demo.room.seats.get(role=Role.INTERVIEWER).person == interviewer
+    admin, path = signed_in_by(demo.admin_link)
+    assert (admin.is_superuser, path) == (True, "/admin/")
+    assert not any(each.is_staff for each in (candidate, interviewer))
+    assert not any(each.has_usable_password() for each in (candidate, interviewer, admin))
+
+
+def test_again_means_the_same_people_and_room_with_new_links() -> None:
+    first, second = prepare(), prepare()
+    assert first.room == second.room
+    assert Person.objects.count() == 3
+    assert first.candidate_link != second.candidate_link
+
+
+def test_a_used_up_room_makes_room_for_a_new_one() -> None:
+    first = prepare()
+    Room.objects.filter(pk=first.room.pk).update(phase=Phase.FEEDBACK.value)
+    assert prepare().room != first.room
+
+
+def test_whoever_signed_up_under_the_admins_address_becomes_no_admin() -> None:
+    stranger = Person.objects.create_user(ADMIN[0], "a password of their own")
+    with pytest.raises(AddressTaken):
+        prepare()
+    stranger.refresh_from_db()
+    assert not stranger.is_superuser
+    assert Room.objects.count() == 0
