@@ -22,7 +22,7 @@ class NoteInline(ReadOnly, admin.StackedInline):  # type: ignore[type-arg]  # no
 
 @admin.register(Exchange)
 class ExchangeAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # none at run time
-    list_display = ("room", "state", "opened_at", "deadline_at", "revealed_at", "lapsed_at", "has_note")
+    list_display = ("room", "state", "opened_at", "deadline_at", "has_note")
     list_filter = ("opened_at", "deadline_at", "revealed_at", "lapsed_at")
     list_select_related = ("room", "moderator_note")
     search_fields = ("room__title", "room__seats__mask")

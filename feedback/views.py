@@ -46,6 +46,7 @@ class ExchangeView(Endpoint):
     """GET: all that my side may see of the feedback on this room now."""
 
     @extend_schema(
+        tags=["feedback"],
         operation_id="read_exchange",
         summary="Where my side of the feedback stands",
         responses={200: StandingSerializer, **problems(*READING)},
@@ -60,6 +61,7 @@ class GlanceView(Endpoint):
     """GET: only where my side stands; a waiting page asks this every few seconds."""
 
     @extend_schema(
+        tags=["feedback"],
         operation_id="glance_at_exchange",
         summary="Whether there is something new",
         responses={200: GlanceSerializer, **problems(*READING)},
@@ -75,6 +77,7 @@ class DraftView(Endpoint):
     """PUT: keep what I have typed so far."""
 
     @extend_schema(
+        tags=["feedback"],
         operation_id="save_draft",
         summary="Keep what I have typed",
         request=ANSWERS,
@@ -91,6 +94,7 @@ class SelfAssessmentView(Endpoint):
     """PUT: the candidate's private part; nobody else ever reads it."""
 
     @extend_schema(
+        tags=["feedback"],
         operation_id="assess_self",
         summary="Say in private how well I did",
         request=SelfAssessmentSerializer,
@@ -108,6 +112,7 @@ class SubmissionView(Endpoint):
     """POST: seal my answers. Final."""
 
     @extend_schema(
+        tags=["feedback"],
         operation_id="submit",
         summary="Seal my answers, for good",
         request=ANSWERS,
@@ -125,6 +130,7 @@ class UnmaskView(Endpoint):
     """PUT: say yes and to what. DELETE: take it back, until both have said yes."""
 
     @extend_schema(
+        tags=["feedback"],
         operation_id="choose_unmask",
         summary="Say yes to unmasking, and to what",
         request=UnmaskSerializer,
@@ -138,6 +144,7 @@ class UnmaskView(Endpoint):
         return Response(StandingSerializer(selectors.standing(seat=seat)).data)
 
     @extend_schema(
+        tags=["feedback"],
         operation_id="withdraw_unmask",
         summary="Take my yes back",
         responses={200: StandingSerializer, **problems(*READING, NotAllowed, *UNMASKING)},

@@ -13,6 +13,7 @@ const pages = {
   transcript: "src/transcript.ts",
   tokens: "src/tokens.ts",
   docs: "src/docs.ts",
+  admin: "src/admin.ts",
 };
 
 const EXCALIDRAW = join(import.meta.dirname, "node_modules/@excalidraw/excalidraw/dist/prod");

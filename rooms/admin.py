@@ -26,7 +26,7 @@ class SeatInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # no
 
 @admin.register(Room)
 class RoomAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # none at run time
-    list_display = ("title", "masks", "phase", "language", "starts_at", "created_at")
+    list_display = ("title", "masks", "phase", "language", "starts_at")
     list_filter = ("phase", "language", "starts_at")
     search_fields = ("title", "seats__mask")
     search_help_text = "Search by mask or title."

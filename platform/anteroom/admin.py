@@ -1,4 +1,4 @@
-"""What every admin page here has in common: it shows and changes nothing."""
+"""What the admin here has in common: it shows, and changes nothing."""
 
 from __future__ import annotations
 

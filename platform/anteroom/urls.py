@@ -15,9 +15,6 @@ from feedback import urls as feedback
 from rooms import urls as rooms
 from rooms.pages import home
 
-admin.site.site_header = admin.site.site_title = "Anteroom"
-admin.site.index_title = "Rooms, people and exchanges"
-
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),
     path("", include("accounts.urls")),

@@ -1,0 +1,2 @@
+/** Django's admin in the colours of the house. */
+import "./styles/admin.css";
