@@ -13,6 +13,7 @@ from accounts.models import ApiToken, Person
 from accounts.services import let_in, turn_away
 from anteroom.admin import ReadOnly
 
+
 @admin.register(Person)
 class PersonAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # none at run time
     list_display = ("who", "is_guest", "is_active", "is_staff", "created_at", "last_login")
