@@ -48,7 +48,9 @@ class BoundedSocket(WebSocketProtocol):  # type: ignore[misc]
 
     def handle_reply(self, message: dict[str, Any]) -> None:
         if message["type"] == "websocket.close" and self.state == self.STATE_OPEN:
-            self.sendClose(code=message.get("code") or 1000, reason=message.get("reason") or None)
+            # sendClose, which Daphne calls, knows no reason and raises for 1009, 1012 and 1013.
+            reason = (message.get("reason") or "").encode()
+            self.sendCloseFrame(code=message.get("code") or 1000, reasonUtf8=reason or None, isReply=False)
             return
         super().handle_reply(message)
 

@@ -53,6 +53,7 @@ def socket_site(template: str, home: Path, blocker: DjangoDbBlocker) -> Iterator
     """A running server with a database of its own and without pages: only sockets are asked for."""
     server = os.environ["DATABASE_URL"]
     name = fresh_name("sockets")
+    (home / "secret_key").write_text(settings.SECRET_KEY)  # so that sessions made here count there
     site = Site(home=home, database_url=make_database(server, name, template=template))
     try:
         site.start()
