@@ -77,7 +77,7 @@ class InterviewerForm:
         )
     )
     technical: int = _ask(
-        Scale("technical", "Technical skill", help="3 or above is roughly the bar.", short="Technical")
+        Scale("technical", "Technical skill", help="3 or above is roughly the bar.", short="Technical skill")
     )
     problem_solving: int = _ask(
         Scale("problem_solving", "Problem solving", help="How they found their way.", short="Problem solving")
@@ -126,7 +126,7 @@ class CandidateForm:
         Scale(
             "excitement",
             "How excited would you be to work with them?",
-            short="Excited to work with you",
+            short="Excitement",
             anchors=("Not at all", "A little", "Quite", "Very"),
         )
     )
@@ -134,7 +134,7 @@ class CandidateForm:
         Scale(
             "questions",
             "Quality of the questions",
-            short="Quality of the questions",
+            short="Questions",
             anchors=("Poor", "Fair", "Good", "Excellent"),
         )
     )
@@ -142,9 +142,8 @@ class CandidateForm:
         Scale(
             "hints",
             "Helpfulness of the hints",
-            short="Helpfulness of the hints",
+            short="Hints",
             anchors=("In the way", "Little help", "Helpful", "Just right"),
-            is_required=False,
             none="No hints",
         )
     )
@@ -162,7 +161,7 @@ class CandidateForm:
             "text",
             "What would you tell them?",
             help="What helped you, what got in your way.",
-            short="In their words",
+            short="A few words",
             is_required=False,
         )
     )

@@ -158,7 +158,7 @@ def _field(question: Question, *, is_draft: bool) -> serializers.Field[Any, Any,
         case Scale():
             return serializers.IntegerField(
                 **common,
-                allow_null=not required,
+                allow_null=is_draft or bool(question.none),
                 min_value=SCALE_MIN,
                 max_value=SCALE_MAX,
                 error_messages={**errors, "min_value": missing, "max_value": missing},

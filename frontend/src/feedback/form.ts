@@ -4,7 +4,7 @@ import { findings } from "../guard";
 import { type FeedbackPage, redraw } from "./page";
 
 const QUIET_MS = 700;
-/** How long one pauses before the draft is kept. */
+/** How long one pauses in writing before the draft is kept; a choice is kept at once. */
 const FIRST_RETRY_MS = 2_000;
 const MAX_RETRY_MS = 30_000;
 
@@ -92,7 +92,7 @@ export class AnswerForm {
     if (question) this.complain(question, "");
     this.dirty = true;
     this.say("");
-    this.keepSoon(QUIET_MS);
+    this.keepSoon(target instanceof HTMLTextAreaElement ? QUIET_MS : 0);
   }
 
   private keepSoon(afterMs: number): void {
