@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rooms.voice.rtp import (
     BURST_PACKETS,
     FRAME_SAMPLES,
+    MAX_LATE,
     MAX_PAYLOAD_BYTES,
     OTHER_SOURCE_AFTER_S,
     RATE_HZ,
@@ -147,6 +148,32 @@ def test_a_number_is_never_used_twice_whatever_the_speaker_does() -> None:
             used.append(before + ((packet.sequence - before + 0x8000) & 0xFFFF) - 0x8000)
     assert len(used) > 5_000
     assert len(used) == len(set(used))
+
+
+def test_what_comes_from_before_the_listener_or_the_stream_takes_no_number() -> None:
+    slot = Slot(OPUS)
+    gone, gone_incoming = Voice(), Incoming(OPUS, 100.0)
+    used = heard(slot, [gone_incoming.take(gone.packet(), gone.now_s) for _ in range(10)], gone.now_s)
+    voice, incoming = Voice(ssrc=1), Incoming(OPUS, 100.0)
+    data = [voice.packet() for _ in range(30)]
+    sounds = [incoming.take(each, voice.now_s) for each in data[1:18] + data[20:]]  # 18 and 19 are under way
+    used += heard(slot, sounds[17:], voice.now_s)  # this listener comes when 20 has arrived
+    late = [incoming.take(each, voice.now_s) for each in data[18:20]]
+    assert all(late)
+    assert heard(slot, late, voice.now_s) == []
+    assert incoming.take(data[0], voice.now_s) is None, "from before the stream"
+    assert len({each.sequence for each in used}) == len(used) == 20
+
+
+def test_what_is_too_late_to_be_played_is_dropped() -> None:
+    voice, incoming = Voice(), Incoming(OPUS, 100.0)
+    first, second = voice.packet(), voice.packet()
+    assert incoming.take(first, voice.now_s)
+    for _ in range(MAX_LATE):
+        assert incoming.take(voice.packet(), voice.now_s)
+    assert incoming.take(second, voice.now_s)
+    assert incoming.take(voice.packet(), voice.now_s)
+    assert incoming.take(second, voice.now_s) is None
 
 
 def test_another_source_waits_for_the_first_to_fall_silent() -> None:
