@@ -37,6 +37,7 @@ def safe_path(wanted: str | None, default: str = "/") -> str:
     if (
         wanted
         and wanted.startswith("/")
+        and wanted.isprintable()
         and len(wanted) <= MAX_PATH_CHARACTERS
         and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
     ):

@@ -38,18 +38,20 @@ def make_sign_in_link(
 def use_sign_in_link(*, secret: str) -> tuple[Person, str]:
     """Use the link up: whom it signs in, and the path it leads to.
 
-    Of any number of simultaneous calls exactly one succeeds: the row is taken by one conditional UPDATE.
-    Raises LinkSpent for a used, expired or unknown link alike.
+    Of any number of simultaneous calls exactly one succeeds: the row is taken by one conditional UPDATE. Its
+    condition names columns of that row alone: with a join it would become a subquery, which Postgres does not
+    look at again after waiting for another's update, and two would get in.
+    Raises LinkSpent for a used, expired or unknown link and for a closed account alike.
     """
     now = timezone.now()
-    fresh = SignInLink.objects.filter(
-        secret_hash=hash_of(secret), used_at=None, expires_at__gt=now, person__is_active=True
-    )
+    link = SignInLink.objects.filter(secret_hash=hash_of(secret))
     with transaction.atomic():
-        if not fresh.update(used_at=now):
+        if not link.filter(used_at=None, expires_at__gt=now).update(used_at=now):
             raise LinkSpent
-        link = SignInLink.objects.select_related("person").get(secret_hash=hash_of(secret))
-    return link.person, safe_path(link.next_path)
+        used = link.select_related("person").get()
+        if not used.person.is_active:
+            raise LinkSpent
+    return used.person, safe_path(used.next_path)
 
 
 def make_guest() -> Person:
