@@ -13,6 +13,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from typing import Any
 
 import aioice
 from aioice.candidate import Candidate, candidate_foundation, candidate_priority
@@ -29,6 +30,20 @@ MAX_UNSENT_BYTES = 16 * 1024
 # Both log addresses of peers below this level.
 for _name in ("aioice", "aiortc"):
     logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+class _Socket(StunProtocol):
+    """One of a path's sockets. Sound goes by aioice, which would try to read each packet as STUN."""
+
+    def __init__(self, path: Path, on_sound: Callable[[bytes], None]) -> None:
+        super().__init__(path)
+        self._on_sound = on_sound
+
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        if isinstance(data, bytes) and data and 127 < data[0] < 192:
+            self._on_sound(data)
+        else:
+            super().datagram_received(data, addr)
 
 
 class Path(aioice.Connection):
@@ -76,7 +91,7 @@ class Path(aioice.Connection):
         for left, port in zip(range(len(ports) - 1, -1, -1), ports, strict=True):
             try:
                 _, protocol = await loop.create_datagram_endpoint(
-                    lambda: StunProtocol(self), local_addr=(address, port)
+                    lambda: _Socket(self, self._on_sound), local_addr=(address, port)
                 )
                 return protocol
             except OSError:
@@ -85,10 +100,8 @@ class Path(aioice.Connection):
         raise OSError("no port to try")
 
     def data_received(self, data: bytes, component: int) -> None:
-        """A datagram that is not STUN, from anyone: sound goes straight on, a handshake waits its turn."""
-        if data and 127 < data[0] < 192:
-            self._on_sound(data)
-        elif self._queue.qsize() < MAX_WAITING_DATAGRAMS:
+        """A datagram of a handshake, from anyone: it waits its turn."""
+        if self._queue.qsize() < MAX_WAITING_DATAGRAMS:
             super().data_received(data, component)
 
     def check_incoming(self, message: Message, addr: tuple[str, int], protocol: StunProtocol) -> None:

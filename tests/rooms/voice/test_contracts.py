@@ -62,6 +62,7 @@ def test_ice_calls_what_we_override() -> None:
         "self", "message", "addr", "protocol",
     ]  # fmt: skip
     assert "self.receiver.data_received(" in inspect.getsource(StunProtocol.datagram_received)
+    assert list(inspect.signature(StunProtocol.datagram_received).parameters) == ["self", "data", "addr"]
     assert "check_message_integrity(" in inspect.getsource(aioice.Connection.request_received)
     assert "self.check_incoming(" in inspect.getsource(aioice.Connection.request_received)
 

@@ -23,6 +23,7 @@ from rooms.roles import Role
 from rooms.voice import errors, peer
 from rooms.voice.addresses import Listening
 from rooms.voice.desk import MAX_LINES_PER_ROOM, MAX_OFFERS, Desk
+from rooms.voice.ice import _Socket
 from rooms.voice.peer import SPEAKER_SILENT_SECONDS, Peer
 from tests.rooms.voice.callers import Caller, until
 
@@ -116,7 +117,9 @@ async def test_lost_packets_stay_gaps_and_the_voice_goes_on(desk: Desk) -> None:
     async with candidate(desk), interviewer(desk) as two:
         server = desk._rooms[ROOM][Role.CANDIDATE].peer
         assert server
-        receive, lost = server._path._on_sound, 0
+        (socket_of_one,) = server._path._protocols
+        assert isinstance(socket_of_one, _Socket)
+        receive, lost = socket_of_one._on_sound, 0
 
         def lossy(datagram: bytes) -> None:
             nonlocal lost
@@ -125,7 +128,7 @@ async def test_lost_packets_stay_gaps_and_the_voice_goes_on(desk: Desk) -> None:
             else:
                 receive(datagram)
 
-        server._path._on_sound = lossy
+        socket_of_one._on_sound = lossy
         await until(lambda: len(two.packets) > 150)
         numbers = [packet.sequence_number for packet in two.packets]
         missing = ((numbers[-1] - numbers[0]) & 0xFFFF) + 1 - len(numbers)
