@@ -82,7 +82,11 @@ export function openScene(options: SceneOptions): Scene {
             early = [];
             if (waiting.length > 0) queueMicrotask(() => receive(waiting));
           }}
-          initialData={{ elements: options.elements as unknown as Restorable, scrollToContent: true }}
+          initialData={{
+            elements: options.elements as unknown as Restorable,
+            appState: { viewBackgroundColor: "transparent" },
+            scrollToContent: true,
+          }}
           onChange={(elements) =>
             options.onChange(
               elements.filter(

@@ -58,6 +58,7 @@ const lifecycle = new Lifecycle({
   move: (phase) => send({ kind: "Move", phase }),
   onWritable: (writable) => {
     code.setWritable(writable);
+    if (writable && stage === "room" && document.activeElement === document.body) code.focus();
     board.setWritable(writable);
     chat.setWritable(writable);
     language.disabled = !writable;
@@ -201,6 +202,19 @@ function shownView(): string {
 function boardIsShown(): boolean {
   return stage === "room" && ["board", "both"].includes(shownView());
 }
+
+/** Wide enough for code and chat at once: the size at which room.css lays them side by side. */
+const wide = window.matchMedia("(min-width: 56.01rem)");
+
+function showView(view: string): void {
+  element("room").dataset.view = view;
+  element("views").querySelector<HTMLInputElement>(`[value="${view}"]`)?.click();
+}
+
+wide.addEventListener("change", () => {
+  if (wide.matches && shownView() === "chat") showView("code");
+  if (!wide.matches && shownView() === "both") showView("code");
+});
 
 element("views").addEventListener("change", (event) => {
   const view = (event.target as HTMLInputElement).value;

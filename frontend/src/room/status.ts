@@ -23,6 +23,6 @@ function write(status: Status): void {
   for (const place of document.querySelectorAll<HTMLElement>(".connection")) {
     place.dataset.status = status;
     const words = place.querySelector(".connection-words");
-    if (words) words.textContent = WORDS[status];
+    if (words) words.textContent = (status === "saved" && place.dataset.saved) || WORDS[status];
   }
 }

@@ -132,8 +132,7 @@ export class Talk {
   }
 
   #tell(): void {
-    const speaking = this.#state === "on" || this.#state === "connecting" || this.#state === "lost";
-    const now: MicrophoneState = !speaking ? "off" : this.#silent ? "muted" : "on";
+    const now: MicrophoneState = this.#state !== "on" ? "off" : this.#silent ? "muted" : "on";
     if (now !== this.#told && this.#options.send({ kind: "Microphone", state: now })) this.#told = now;
   }
 

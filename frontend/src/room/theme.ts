@@ -8,6 +8,7 @@ const look = EditorView.theme({
   "&": { height: "100%", backgroundColor: "transparent", color: "var(--ink)", fontSize: "0.875rem" },
   "&.cm-focused": { outline: "none" },
   ".cm-scroller": { fontFamily: "var(--font-code)", lineHeight: "1.6" },
+  ".cm-content:focus-visible": { boxShadow: "none", outline: "none" }, // the pane around shows it
   ".cm-content": { padding: "0.75rem 0", caretColor: "var(--ink)" },
   ".cm-line": { padding: "0 1rem 0 0.5rem" },
   ".cm-gutters": { border: "none", backgroundColor: "transparent", color: "var(--code-number)" },
