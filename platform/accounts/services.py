@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib import import_module
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 from django.urls import reverse
@@ -83,7 +85,8 @@ def let_in(*, person: Person) -> None:
 
 
 def sweep() -> int:
-    """Forget sign-in links that are used or expired for a day; how many went."""
+    """Forget links used or expired a day ago, and sessions that are over; how many links went."""
     before = timezone.now() - KEEP_SPENT_LINKS
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
     gone, _ = SignInLink.objects.filter(Q(used_at__lt=before) | Q(expires_at__lt=before)).delete()
     return gone
