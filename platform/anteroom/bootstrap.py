@@ -176,11 +176,15 @@ class Environment:
     def _bring_uv(self) -> None:
         """uv comes from the same index as everything else; where it does not, pip does its work."""
         if not self._uv() and self._has_pip():
-            subprocess.run([*self._pip(), "install", "--quiet", UV], capture_output=True, check=False)
+            came = subprocess.run([*self._pip(), "install", "--quiet", UV], capture_output=True, check=False)
+            if came.returncode:  # such as a full disk in the middle of it
+                self._own_uv().unlink(missing_ok=True)
 
     def _uv(self) -> str | None:
-        own = self.folder / "bin" / "uv"
-        return shutil.which("uv") or (str(own) if own.exists() else None)
+        return shutil.which("uv") or shutil.which(self._own_uv())
+
+    def _own_uv(self) -> Path:
+        return self.folder / "bin" / "uv"
 
     def _has_pip(self) -> bool:
         return (self._site_packages() / "pip").exists()
