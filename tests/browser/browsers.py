@@ -32,6 +32,16 @@ addEventListener("securitypolicyviolation", (event) => {
   console.error(`CSP violation: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`);
 });
 """
+# So that a test can listen to what arrives, apart from the page's own meters.
+KEEP_PEER_CONNECTIONS = """
+window.peerConnections = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...options) {
+    super(...options);
+    window.peerConnections.push(this);
+  }
+};
+"""
 
 
 class Visitor:
@@ -60,6 +70,7 @@ class Visitor:
             permissions=["microphone", "clipboard-read", "clipboard-write"],
         )
         self.context.add_init_script(REPORT_VIOLATIONS)
+        self.context.add_init_script(KEEP_PEER_CONNECTIONS)
         self.context.on("request", self._on_request)
         self.context.on("requestfailed", self._on_request_failed)
         self.context.on("response", self._on_response)

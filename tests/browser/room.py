@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
 from anteroom.serving import until
 from tests.browser.browsers import Visitor
@@ -16,10 +16,24 @@ LOUD = 0.01
 CODE_TEXT = """
 () => [...document.querySelectorAll(".cm-content > .cm-line")].map((line) => {
   const copy = line.cloneNode(true);
-  for (const widget of copy.querySelectorAll(".cm-ySelectionCaret, .cm-widgetBuffer, .cm-placeholder"))
+  for (const widget of copy.querySelectorAll(".caret, .cm-widgetBuffer, .cm-placeholder"))
     widget.remove();
   return copy.textContent;
 }).join("\\n")
+"""
+
+# How much is drawn: pixels of the board that are not its background.
+INK = """
+() => {
+  const canvas = document.querySelector("#board canvas.static");
+  if (!canvas) return -1;
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const pixels = new Uint32Array(data.buffer);
+  const paper = pixels[0];
+  let ink = 0;
+  for (const pixel of pixels) if (pixel !== paper) ink += 1;
+  return ink;
+}
 """
 
 # How loud what comes from the server is, measured apart from the page's own meters.
@@ -45,24 +59,14 @@ async () => {
 }
 """
 
-KEEP_PEER_CONNECTIONS = """
-window.peerConnections = [];
-window.RTCPeerConnection = class extends RTCPeerConnection {
-  constructor(...options) {
-    super(...options);
-    window.peerConnections.push(this);
-  }
-};
-"""
-
 
 class Room:
     """The lobby and the room in one visitor's page."""
 
-    def __init__(self, visitor: Visitor) -> None:
+    def __init__(self, visitor: Visitor, page: Page | None = None) -> None:
+        """page: the tab to look at, the visitor's first one by default."""
         self.visitor = visitor
-        self.page = visitor.page
-        visitor.context.add_init_script(KEEP_PEER_CONNECTIONS)
+        self.page = page or visitor.page
 
     # --- lobby ----------------------------------------------------------------------------------------
 
@@ -111,10 +115,17 @@ class Room:
         self.page.keyboard.type(text)
 
     def code(self) -> str:
-        return str(self.visitor.see(CODE_TEXT))
+        return str(self.page.evaluate(CODE_TEXT))
 
     def wait_for_code(self, wanted: str) -> None:
         until(lambda: self.code() == wanted, f"{self.visitor.name} sees {wanted!r}")
+
+    def expect_caret_of(self, mask: str) -> None:
+        """The other's caret stands in the code, and the label on it is the mask."""
+        caret = self.editor.locator(".caret")
+        expect(caret).to_have_count(1)
+        label = "(caret) => getComputedStyle(caret, '::after').content"
+        until(lambda: caret.evaluate(label) == f'"{mask}"', f"a caret labelled {mask}")
 
     def say(self, line: str) -> None:
         box = self.page.get_by_label("Write a line")
@@ -133,6 +144,26 @@ class Room:
         """Code, Board, Side by side."""
         self.page.locator("#views label").filter(has_text=re.compile(rf"^{view}")).click()
 
+    def open_board(self) -> None:
+        """Show the board and wait until one can draw on it."""
+        self.show("Board")
+        expect(self.page.locator("#board canvas.interactive")).to_be_visible(timeout=15_000)
+
+    def draw_rectangle(self) -> None:
+        """With the mouse, from the middle of the board."""
+        self.page.get_by_test_id("toolbar-rectangle").locator("..").click()
+        box = self.page.locator("#board canvas.interactive").bounding_box()
+        assert box
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.mouse.move(x + 120, y + 80, steps=5)
+        self.page.mouse.up()
+
+    def ink(self) -> int:
+        """How many pixels of the board are drawn on; -1 while there is no board."""
+        return int(self.page.evaluate(INK))
+
     def choose_language(self, name: str) -> None:
         self.page.get_by_label("Language").select_option(label=name)
 
@@ -150,7 +181,7 @@ class Room:
 
     def wait_until_heard(self) -> None:
         """The other side's voice arrives and is loud enough to hear."""
-        until(lambda: self.visitor.see(HEARD) > LOUD, f"{self.visitor.name} hears the other", 15)
+        until(lambda: self.page.evaluate(HEARD) > LOUD, f"{self.visitor.name} hears the other", 15)
 
     def end(self) -> None:
         """End the interview and confirm it."""
