@@ -110,9 +110,7 @@ class Site:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the site's processes see. The secret key is the caller's, so its sessions count there."""
-        from django.conf import settings
-
+        """What the site's processes see; the caller's own home, database and address do not reach them."""
         return {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(ROOT / "platform"), str(ROOT)]),
@@ -120,11 +118,17 @@ class Site:
             "ANTEROOM_HOME": str(self.home),
             "DATABASE_URL": self.database_url,
             "SITE_URL": self.url,
-            "SECRET_KEY": settings.SECRET_KEY,
         }
 
     def prepare(self) -> None:
-        """Collect the static files into the home, so that a rebuild beside it changes nothing here."""
+        """Fill the home: the caller's secret key, so that sessions and links made there count here, and the
+        static files, so that a rebuild beside it changes nothing here.
+        """
+        from django.conf import settings
+
+        key = self.home / "secret_key"
+        key.touch(mode=0o600)
+        key.write_text(settings.SECRET_KEY)
         self.command("collectstatic", "--no-input", "--verbosity", "0")
 
     def command(self, *arguments: str) -> str:
