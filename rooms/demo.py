@@ -68,11 +68,19 @@ def _admin() -> Person:
 
 
 def _ready_room(candidate: Person, interviewer: Person) -> Room:
-    room = Room.objects.seen_by(candidate).filter(title=TITLE, created_by=interviewer).open().last()
-    if room is None:
+    rooms = Room.objects.seen_by(candidate).filter(title=TITLE, created_by=interviewer)
+    room = rooms.order_by("-created_at").first()
+    if room is None or not _can_be_used(room):
         room = open_room(person=interviewer, title=TITLE, role=Role.INTERVIEWER, language=LANGUAGE)
         take_seat(secret=invite(room=room, person=interviewer).rpartition("#")[2], person=candidate)
     elif room.phase == Phase.SCHEDULED:
         room.starts_at = timezone.now()  # it waited for today; nobody is late
         room.save(update_fields=["starts_at"])
     return room
+
+
+def _can_be_used(room: Room) -> bool:
+    """Not begun, or going on right now: of one left over from yesterday the time is up."""
+    if room.phase == Phase.LIVE:
+        return room.ends_at is not None and timezone.now() < room.ends_at
+    return room.phase in (Phase.SCHEDULED, Phase.LOBBY)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from accounts.models import Person
 from accounts.services import use_sign_in_link
@@ -39,10 +42,25 @@ def test_again_means_the_same_people_and_room_with_new_links() -> None:
     assert first.candidate_link != second.candidate_link
 
 
-def test_a_used_up_room_makes_room_for_a_new_one() -> None:
-    first = prepare()
-    Room.objects.filter(pk=first.room.pk).update(phase=Phase.FEEDBACK.value)
-    assert prepare().room != first.room
+@pytest.mark.parametrize(
+    ("phase", "live_minutes_ago", "same"),
+    [
+        (Phase.SCHEDULED, None, True),
+        (Phase.LOBBY, None, True),
+        (Phase.LIVE, 5, True),
+        (Phase.LIVE, 61, False),
+        (Phase.WRAP_UP, 61, False),
+        (Phase.FEEDBACK, 90, False),
+        (Phase.CANCELLED, None, False),
+    ],
+)
+def test_a_used_up_room_makes_room_for_a_new_one(
+    phase: Phase, live_minutes_ago: int | None, same: bool
+) -> None:
+    first = prepare().room
+    live_at = live_minutes_ago and timezone.now() - timedelta(minutes=live_minutes_ago)
+    Room.objects.filter(pk=first.pk).update(phase=phase.value, live_at=live_at)
+    assert (prepare().room == first) is same
 
 
 def test_whoever_signed_up_under_the_admins_address_becomes_no_admin() -> None:
