@@ -76,15 +76,16 @@ def make_interview() -> Interview:
     take_seat(secret=invite(room=room, person=people[C]).rpartition("#")[2], person=people[I])
     for phase in (Phase.LOBBY, Phase.LIVE, Phase.WRAP_UP, Phase.FEEDBACK):
         move_room(room_id=room.pk, to=phase)
+    services.open_exchange(room_id=room.pk)  # in a test's own transaction no signal comes after a commit
     room.refresh_from_db()
     return Interview(room, {Role(seat.role): seat for seat in room.seats.all()}, people)
 
 
 @pytest.fixture
-def interview(transactional_db: None) -> Interview:
+def interview(db: None) -> Interview:
     return make_interview()
 
 
 @pytest.fixture
-def interviews(transactional_db: None) -> Callable[[], Interview]:
+def interviews(db: None) -> Callable[[], Interview]:
     return make_interview

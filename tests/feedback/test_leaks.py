@@ -17,8 +17,6 @@ from rooms.roles import Role
 from tests.feedback.conftest import ADVANCE, GUESS, NOTE, PRAISE, THANKS, WORK_WITH, C, I, Interview
 from tests.feedback.everything import Received, attempts, reads
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
 OTHER = {C: I, I: C}
 ME = services.Identity(name="Ada Canarywort", email="ada@example.org", message="Write to me.")
 

@@ -24,12 +24,15 @@ from rooms.models import LogEntry, Room
 from rooms.roles import Role
 from tests.feedback.conftest import ANSWERS, GUESS, C, I, Interview
 
+pytestmark = pytest.mark.django_db(transaction=True)
+
 PAIRS = 200
 WAIT_S = 30
+LOOK_EVERY_S = 0.002
 
 
 @pytest.fixture
-def pool(transactional_db: None) -> Iterator[ThreadPoolExecutor]:
+def pool() -> Iterator[ThreadPoolExecutor]:
     """Two threads whose connections to the database are closed at the end."""
     with ThreadPoolExecutor(max_workers=2) as threads:
         yield threads
@@ -62,7 +65,7 @@ def watching_for_early_reveals() -> Iterator[list[object]]:
 
     def watch() -> None:
         seen = Exchange.objects.exclude(revealed_at=None).annotate(sides=Count("submissions"))
-        while not done.is_set() and not early:
+        while not done.wait(LOOK_EVERY_S) and not early:
             early.extend(seen.exclude(sides=2).values_list("pk", flat=True))
         connection.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -24,6 +25,7 @@ from feedback.models import (
 from feedback.selectors import State, revealed_reviews, standing
 from rooms.live.lifecycle import Phase
 from rooms.models import LogEntry, Room
+from rooms.phases import move_room
 from rooms.services import open_room
 from tests.feedback.conftest import ADVANCE, GUESS, NOTE, PRAISE, THANKS, WORK_WITH, C, I, Interview
 
@@ -32,8 +34,14 @@ def phase_of(interview: Interview) -> str:
     return Room.objects.get(pk=interview.room.pk).phase
 
 
-def test_the_end_of_a_room_opens_its_exchange_by_itself(interview: Interview) -> None:
-    exchange = interview.exchange
+def test_the_end_of_a_room_opens_its_exchange_by_itself(
+    interview: Interview, django_capture_on_commit_callbacks: Any
+) -> None:
+    room = open_room(person=interview.people[C], title="Other", role=C, language="python")
+    with django_capture_on_commit_callbacks(execute=True):
+        for phase in (Phase.LOBBY, Phase.LIVE, Phase.WRAP_UP, Phase.FEEDBACK):
+            move_room(room_id=room.pk, to=phase)
+    exchange = Exchange.objects.get(room=room)
     assert exchange.deadline_at - exchange.opened_at == ANSWER_TIME
     assert exchange.notices.count() == 6
 
