@@ -77,6 +77,7 @@ class RoomClient:
         self.held: deque[bytes] = deque()
         self.edits_seen = 0
         """Edits of others that were applied one by one."""
+        self.beats = 0
         self.close_code: int | None = None
         self.close_reason = ""
 
@@ -93,7 +94,7 @@ class RoomClient:
         if sync:
             await self._socket.send(SyncStep1(self.doc.get_state()).encode())
             await self.until(lambda: self.is_synced and self.welcome is not None, "the room")
-            for frame in self._unsaved:
+            for frame in list(self._unsaved):
                 await self._socket.send(frame)
         return self
 
@@ -217,6 +218,7 @@ class RoomClient:
                 self.doc.apply_update(message.update)
             return
         if isinstance(message, Beat):
+            self.beats += 1
             return
         self.received.append(message)
         match message:

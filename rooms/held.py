@@ -155,22 +155,13 @@ class HeldRoom:
             self.relieved.set()
 
     async def conflicted(self) -> None:
-        """Another process wrote there first, or our own commit went through unheard: read, decide again."""
+        """Another process wrote there first, or our own commit went through unheard: read, decide again.
+
+        What turns out to be written already needs no second place, since messages can be sent twice.
+        """
         log = await self._keeper.reader.entries(self.room_id)
         facts, opened_at = await load(self.room_id, self.opened_at)
-        self._recognise(log)
         self._decide_again(log, facts, opened_at)
-
-    def _recognise(self, log: list[Entry]) -> None:
-        """Count as written what stands in the log just as we wrote it."""
-        waiting = [each.entry for step in self._steps for each in step.effects if isinstance(each, Append)]
-        ours = 0
-        for entry, logged in zip(waiting, log[self.committed_seq :], strict=False):
-            if entry != logged:
-                break
-            ours = entry.seq
-        if ours:
-            self.written(ours)
 
     def _decide_again(self, log: list[Entry], facts: Facts, opened_at: datetime) -> None:
         self.opened_at = opened_at
