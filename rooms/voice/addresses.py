@@ -34,7 +34,14 @@ def choose_listening(
 ) -> Listening:
     """Where to listen under these settings on a machine with these addresses. Raises BadAddress."""
     chosen = tuple(_address(each) for each in addresses) or _by_itself(site_url, machine)
-    return Listening(chosen, _address(host) if host else "", _ports(ports))
+    announced_as = _address(host) if host else ""
+    if announced_as:
+        # A NAT passes on to its own kind only.
+        alike = [each for each in chosen if ip_address(each).version == ip_address(announced_as).version]
+        chosen = tuple(alike) or chosen
+    elif any(ip_address(each).is_unspecified for each in chosen):
+        raise BadAddress("an address that stands for all needs VOICE_HOST, the one to name to browsers")
+    return Listening(chosen, announced_as, _ports(ports))
 
 
 def machine_addresses() -> list[str]:

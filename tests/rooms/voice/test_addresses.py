@@ -38,9 +38,17 @@ def test_settings_decide() -> None:
     assert choose(CLOUD, ports="50000").ports == range(50_000, 50_001)
 
 
+def test_behind_a_nat_only_addresses_of_its_kind_listen() -> None:
+    container = ["127.0.0.1", "172.18.0.3", "fd00::3"]
+    assert choose(container, host="203.0.113.9").addresses == ("172.18.0.3",)
+    assert choose(container, host="2001:db8::9").addresses == ("fd00::3",)
+    assert choose(container, addresses=["0.0.0.0"], host="203.0.113.9").addresses == ("0.0.0.0",)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
+        {"addresses": ["0.0.0.0"]},
         {"host": "voice.example"},
         {"addresses": ["eth0"]},
         {"ports": "many"},

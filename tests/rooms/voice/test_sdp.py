@@ -53,6 +53,31 @@ a=recvonly
 a=rtcp-mux
 a=rtpmap:111 opus/48000/2
 """.replace("\n", "\r\n")
+FIREFOX = f"""v=0
+o=mozilla...THIS_IS_SDPARTA-99.0 7342838021 0 IN IP4 0.0.0.0
+s=-
+t=0 0
+a=fingerprint:sha-256 {FINGERPRINT}
+a=group:BUNDLE 0
+a=ice-options:trickle
+a=msid-semantic:WMS *
+m=audio 9 UDP/TLS/RTP/SAVPF 109 9 101
+c=IN IP4 0.0.0.0
+a=sendrecv
+a=extmap:3 urn:ietf:params:rtp-hdrext:sdes:mid
+a=fmtp:109 maxplaybackrate=48000;stereo=1;useinbandfec=1
+a=ice-pwd:0ce5d8f0e1a1a9c5d0d1f8f6bd1ad0f6
+a=ice-ufrag:9f7d3b2c
+a=mid:0
+a=msid:- {{b1c1b1a0-0000-4000-8000-000000000000}}
+a=rtcp-mux
+a=rtpmap:109 opus/48000/2
+a=rtpmap:9 G722/8000/1
+a=rtpmap:101 telephone-event/8000
+a=setup:actpass
+a=ssrc:2655508255 cname:{{735484ea-0000-4000-8000-000000000000}}
+""".replace("\n", "\r\n")
+"""The form Firefox writes: certificate and bundle stand before the first section."""
 TRANSPORT = Transport(
     "name", "password" * 3, FINGERPRINT, [Candidate("1", 2_130_706_431, "198.51.100.1", 40_000)]
 )
@@ -71,6 +96,17 @@ def test_an_offer_is_read_for_what_an_answer_needs() -> None:
         ("0", 111, True, True),
         ("1", 111, False, True),
     ]
+
+
+def test_what_stands_before_the_first_section_counts_for_it() -> None:
+    offer = read_offer(FIREFOX)
+    assert offer.fingerprints == (("sha-256", FINGERPRINT),)
+    assert offer.number == "7342838021"
+    assert [(each.mid, each.opus, each.speaks, each.hears) for each in offer.voice] == [
+        ("0", 109, True, True)
+    ]
+    (media,) = SessionDescription.parse(answer(offer, [Line(True, 1)])).media
+    assert [codec.payloadType for codec in media.rtp.codecs] == [109]
 
 
 def test_nothing_personal_of_an_offer_is_kept() -> None:
