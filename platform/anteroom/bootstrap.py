@@ -34,7 +34,8 @@ ENTERED = "ANTEROOM_ENTERED"
 def run(arguments: list[str]) -> int:
     """Prepare the environment and run one command; returns the exit code."""
     try:
-        Environment(VENV).enter(TESTS if arguments[:1] == ["test"] else RUNTIME, arguments)
+        drives_browsers = arguments[:1] in (["test"], ["bench"])
+        Environment(VENV).enter(TESTS if drives_browsers else RUNTIME, arguments)
         return _command(arguments)
     except Trouble as trouble:
         print(f"\n{trouble}", file=sys.stderr)
