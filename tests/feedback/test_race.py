@@ -16,11 +16,12 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import Count
 
+from accounts.models import Person
 from feedback import services
 from feedback.errors import AlreadySubmitted, TooLate
 from feedback.models import CandidateReview, Exchange, InterviewerReview, Submission
 from rooms.live.lifecycle import Phase
-from rooms.models import LogEntry, Room
+from rooms.models import LogEntry, Room, Seat
 from rooms.roles import Role
 from tests.feedback.conftest import ANSWERS, GUESS, C, I, Interview
 
@@ -87,17 +88,24 @@ def says_yes(interview: Interview, role: Role) -> Callable[[], bool]:
     return lambda: services.choose_unmask(seat=interview.seats[role], identity=me)
 
 
-def assessed(interviews: Callable[[], Interview], count: int) -> list[Interview]:
-    made = [interviews() for _ in range(count)]
-    for each in made:
-        services.assess_self(seat=each.seats[C], form=GUESS)
+def assessed(count: int) -> list[Interview]:
+    """Rooms that stand in phase feedback without having walked there: only the race is at stake."""
+    people = {role: Person.objects.create_user(f"{role.word}@example.org") for role in (C, I)}
+    made = []
+    for _ in range(count):
+        room = Room.objects.create(title="Practice", language="python", phase=Phase.FEEDBACK.value)
+        seats = {
+            role: Seat.objects.create(room=room, role=role, mask=role.word, person=people[role])
+            for role in (C, I)
+        }
+        services.open_exchange(room_id=room.pk)
+        services.assess_self(seat=seats[C], form=GUESS)
+        made.append(Interview(room, seats, people))
     return made
 
 
-def test_simultaneous_pairs_reveal_exactly_once(
-    interviews: Callable[[], Interview], pool: ThreadPoolExecutor
-) -> None:
-    ready = assessed(interviews, PAIRS)
+def test_simultaneous_pairs_reveal_exactly_once(pool: ThreadPoolExecutor) -> None:
+    ready = assessed(PAIRS)
     with watching_for_early_reveals() as early:
         for interview in ready:
             assert at_once(pool, submits(interview, C), submits(interview, I)) == [None, None]
@@ -114,12 +122,10 @@ def test_simultaneous_pairs_reveal_exactly_once(
     assert Room.objects.filter(phase=Phase.REVEALED).count() == PAIRS
 
 
-def test_without_the_lock_pairs_are_missed(
-    interviews: Callable[[], Interview], pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_lock_pairs_are_missed(pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: look, but do not lock. Each transaction counts one submission, and nobody reveals."""
     monkeypatch.setattr(services, "_lock", lambda exchange: Exchange.objects.get(pk=exchange.pk))
-    for interview in assessed(interviews, 30):
+    for interview in assessed(30):
         at_once(pool, submits(interview, C), submits(interview, I))
     assert Submission.objects.count() == 60
     assert Exchange.objects.filter(revealed_at=None).exists()
@@ -131,11 +137,9 @@ def test_two_tabs_of_one_side_submit_once(interview: Interview, pool: ThreadPool
     assert Submission.objects.count() == 1
 
 
-def test_a_submission_against_the_deadline_is_in_or_out(
-    interviews: Callable[[], Interview], pool: ThreadPoolExecutor
-) -> None:
+def test_a_submission_against_the_deadline_is_in_or_out(pool: ThreadPoolExecutor) -> None:
     """The scan closes while the second side sends: revealed, or lapsed and refused; nothing between."""
-    for interview in assessed(interviews, 20):
+    for interview in assessed(20):
         interview.submit(I)
         deadline = interview.exchange.deadline_at
         raised = at_once(
@@ -162,10 +166,9 @@ def test_a_draft_does_not_wait_for_the_other_side(interview: Interview, pool: Th
         saved.result(5)
 
 
-def test_both_unmask_at_once(interviews: Callable[[], Interview], pool: ThreadPoolExecutor) -> None:
+def test_both_unmask_at_once(pool: ThreadPoolExecutor) -> None:
     """The same lock: two simultaneous yeses are one mutual yes."""
-    for _ in range(20):
-        interview = interviews()
+    for interview in assessed(20):
         interview.submit(C, I)
         raised = at_once(pool, says_yes(interview, C), says_yes(interview, I))
         assert raised == [None, None]
