@@ -122,9 +122,15 @@ def join(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def look(request: HttpRequest) -> HttpResponse:
-    """What an invitation is for, so that its page says so before the button is pressed; uses nothing up."""
+    """What an invitation is for, so that its page says so before the button is pressed; uses nothing up.
+
+    A spent link is an answer like another, not an error in the visitor's console.
+    """
     throttle(request, "use_link")
-    seat = selectors.offered_seat(secret=request.POST.get("secret", ""), person=request.user)
+    try:
+        seat = selectors.offered_seat(secret=request.POST.get("secret", ""), person=request.user)
+    except (InvitationSpent, SeatTaken) as refusal:
+        return JsonResponse({"refused": refusal.code})
     room = seat.room
     return JsonResponse(
         {

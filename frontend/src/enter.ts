@@ -33,14 +33,14 @@ async function look(url: string, form: HTMLFormElement): Promise<void> {
   const offer = document.querySelector<HTMLElement>("#offer");
   const spent = document.querySelector<HTMLElement>("#spent");
   const words = document.querySelector<HTMLElement>("#spent-words");
-  if (!answer || !offer || !spent || !words) return; // the button still works
-  if (answer.ok) {
-    const { title, seat, starts_at, length_minutes } = await answer.json();
+  if (!answer?.ok || !offer || !spent || !words) return; // the button still works
+  const { refused, title, seat, starts_at, length_minutes } = await answer.json();
+  if (!refused) {
     const when = momentInWords(new Date(starts_at), new Date(), "en-GB");
     offer.textContent = `“${title}”, as the ${seat}. ${when}, ${length_minutes} minutes.`;
-  } else if (answer.status === 409 || answer.status === 410) {
+  } else {
     words.textContent =
-      answer.status === 409
+      refused === "seat_taken"
         ? "But you sit in this room already, so the link is for the other seat. Send it on; it still works."
         : "But this link was used already or has expired. Ask the person who sent it for a new one.";
     form.hidden = true;

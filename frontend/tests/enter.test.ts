@@ -69,10 +69,10 @@ describe("what an invitation is for", () => {
   });
 
   it.each([
-    [410, "used already or has expired"],
-    [409, "you sit in this room already"],
-  ])("says so at %i", async (status, words) => {
-    vi.stubGlobal("fetch", async () => new Response("", { status }));
+    ["invitation_spent", "used already or has expired"],
+    ["seat_taken", "you sit in this room already"],
+  ])("says so when it was refused: %s", async (refused, words) => {
+    vi.stubGlobal("fetch", async () => Response.json({ refused }));
     const { form } = page("#s3cret", "/join/look/");
     await vi.waitFor(() => expect(document.querySelector("#spent-words")?.textContent).toContain(words));
     expect(form.hidden).toBe(true);

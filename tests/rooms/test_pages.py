@@ -111,7 +111,9 @@ def invited(ann: Person) -> tuple[Room, str]:
 def test_a_guest_joins_with_one_press(ann: Person) -> None:
     room, secret = invited(ann)
     guest = Client()
-    assert b"Join as a guest" in guest.get("/join/").content
+    page = guest.get("/join/").content
+    assert b"Join as a guest" in page
+    assert b'action="/join/"' in page  # else the redirect inherits the secret behind the #
     offer = guest.post("/join/look/", {"secret": secret}).json()
     assert (offer["title"], offer["seat"], offer["length_minutes"]) == ("Two sums", "candidate", 60)
     assert set(offer) == {"title", "seat", "starts_at", "length_minutes"}  # nothing of who invites
@@ -146,7 +148,7 @@ def test_who_has_an_account_joins_as_themselves(ann: Person) -> None:
 @pytest.mark.django_db
 def test_ones_own_link_says_so_and_stays_fresh(browser: Client, ann: Person) -> None:
     _, secret = invited(ann)
-    assert browser.post("/join/look/", {"secret": secret}).status_code == 409
+    assert browser.post("/join/look/", {"secret": secret}).json() == {"refused": "seat_taken"}
     response = browser.post("/join/", {"secret": secret})
     assert response.status_code == 409
     assert "for somebody else" in response.content.decode()
@@ -157,7 +159,7 @@ def test_ones_own_link_says_so_and_stays_fresh(browser: Client, ann: Person) -> 
 def test_nobody_guesses_for_long(ann: Person) -> None:
     visitor = Client()
     answers = [visitor.post("/join/look/", {"secret": str(number)}).status_code for number in range(40)]
-    assert answers == [410] * 30 + [429] * 10
+    assert answers == [200] * 30 + [429] * 10
 
 
 # --- my interviews --------------------------------------------------------------------------------------
