@@ -5,7 +5,7 @@ import { element } from "../room/page";
 const REHEARSAL_MS = 3_000;
 
 const WORDS = {
-  first: "You can also enter without one, and read and type.",
+  first: "Check that you are heard. You can also enter without one, and read and type.",
   works: "Say something: the bar moves when you are heard.",
   denied: "Your browser blocks the microphone. Allow it beside the address, then check again.",
   missing: "No microphone was found. Plug one in and check again, or enter without.",
@@ -48,7 +48,7 @@ export class Lobby {
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
     this.#show(0);
-    this.#hear.disabled = true;
+    this.#hear.hidden = true;
     this.#check.hidden = false;
     element("mic-words").textContent = WORDS.first;
   }
@@ -67,7 +67,7 @@ export class Lobby {
       this.#meter = new Meter(this.#stream, (level) => this.#show(level));
       await this.#listDevices();
       this.#check.hidden = true;
-      this.#hear.disabled = false;
+      this.#hear.hidden = this.#hear.disabled = false;
       element("mic-words").textContent = WORDS.works;
     } catch (error) {
       if (!(error instanceof NoMicrophone)) throw error;
@@ -107,7 +107,7 @@ export class Lobby {
     const used = this.#stream?.getAudioTracks()[0]?.getSettings().deviceId;
     this.#devices.replaceChildren(...choices.map(({ id, label }) => new Option(label, id)));
     if (used) this.#devices.value = used;
-    element("mic-choice").hidden = choices.length < 2;
+    this.#devices.disabled = choices.length < 2;
   }
 
   #show(level: number): void {

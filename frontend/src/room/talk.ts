@@ -12,7 +12,7 @@ const WORDS: Record<VoiceState, string> = {
   off: "Turn on",
   connecting: "Connecting",
   on: "Mute",
-  lost: "Back soon",
+  lost: "Returning",
   denied: "Blocked",
   missing: "No mic",
 };
