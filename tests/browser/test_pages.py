@@ -91,7 +91,7 @@ SIGHTS = [
     Sight("mail-link", lambda cast: "/accounts/link/", None, ""),
     Sight("forgot", lambda cast: "/accounts/password/reset/", None, ""),
     Sight("enter", lambda cast: "/enter/#" + "x" * 43, None, "Sign in"),
-    Sight("join", lambda cast: "/join/#" + "x" * 43, None, "Join as a guest"),
+    Sight("join", lambda cast: cast.invitation, None, "Join as a guest"),
     Sight("half-a-link", lambda cast: "/join/", None),
     Sight("home-empty", lambda cast: "/", lambda cast: cast.newcomer, "Open your first room"),
     Sight("home", lambda cast: "/", lambda cast: cast.regular, "New interview"),
@@ -241,6 +241,8 @@ def reach(page: Page, action: str) -> list[str]:
     targets = page.get_by_role("button", name=action).or_(page.get_by_role("link", name=action))
     page.evaluate("document.activeElement?.blur(); scrollTo(0, 0)")
     for _ in range(MAX_TABS):
+        if page.locator(".cm-content:focus").count():
+            page.keyboard.press("Escape")  # in the editor Tab indents, after Escape it goes on
         page.keyboard.press("Tab")
         focused = page.locator("main :focus, header :focus")
         if focused.count() and targets.and_(focused).count():
