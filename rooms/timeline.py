@@ -218,7 +218,7 @@ class _Track:
     stream: Stream
     pause_ms: int
     read: Callable[[Moment], Any]
-    item: Callable[[int, int, tuple[Role, ...], Moment], Item]
+    item: Callable[[tuple[int, int, tuple[Role, ...]], Any, Moment], Item]
     shown: Any
     last: Entry | None = None
     seats: set[Role] = field(default_factory=set)
@@ -237,7 +237,8 @@ class _Track:
         standing = self.read(moment)
         if standing != self.shown:
             self.shown = standing
-            yield self.item(self.last.seq, self.last.at_ms, tuple(sorted(self.seats)), moment)
+            place = (self.last.seq, self.last.at_ms, tuple(sorted(self.seats)))
+            yield self.item(place, standing, moment)
         self.last, self.seats = None, set()
 
 
@@ -256,12 +257,12 @@ def _walk(entries: Iterable[Entry], moment: Moment) -> Iterator[Item]:
     tracks = (
         _Track(
             Stream.CODE, CODE_PAUSE_MS, lambda now: now.code,
-            lambda seq, at_ms, seats, now: CodeCheckpoint(seq, at_ms, seats, now.language, now.code),
+            lambda place, text, now: CodeCheckpoint(*place, now.language, text),
             shown="",
         ),
         _Track(
             Stream.BOARD, BOARD_PAUSE_MS, lambda now: now.elements,
-            lambda seq, at_ms, seats, now: BoardCheckpoint(seq, at_ms, seats, now.elements),
+            lambda place, elements, now: BoardCheckpoint(*place, elements),
             shown=(),
         ),
     )  # fmt: skip
