@@ -102,6 +102,8 @@ class SelfAssessmentView(Endpoint):
     )
     def put(self, request: Request, room_id: UUID) -> Response:
         seat = seat_in(room_id=room_id, person=request.user)
+        if seat.role != Role.CANDIDATE:
+            raise NotOpen
         form = SelfAssessmentSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         services.assess_self(seat=seat, form=form.answers())
