@@ -208,8 +208,7 @@ def _posted(post: QueryDict, asked: tuple[Question, ...]) -> dict[str, Any]:
             case YesNo():
                 given[question.name] = {"true": True, "false": False}.get(text, text)
             case Scale(none=none):
-                is_number = text.isascii() and text.isdecimal()
-                given[question.name] = int(text) if is_number else None if none and not text else text
+                given[question.name] = int(text) if text.isdecimal() else None if none and not text else text
             case Text():
                 given[question.name] = text
     return given
