@@ -18,7 +18,8 @@ HOME = Path(_scratch.name)
 HOME.chmod(0o755)  # the embedded Postgres runs as another user when the tests run as root
 (HOME / "static").mkdir()  # WhiteNoise warns where nothing was gathered
 os.environ["ANTEROOM_HOME"] = str(HOME)
-os.environ.setdefault("CELERY_BROKER_URL", "memory://")  # tasks are called, not queued; tests/setup tries the queue
+# Tasks are called here, not queued; tests/setup tries the queue itself.
+os.environ.setdefault("CELERY_BROKER_URL", "memory://")
 
 postgres: EmbeddedPostgres | None = None
 if "DATABASE_URL" not in os.environ:

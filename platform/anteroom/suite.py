@@ -124,8 +124,10 @@ def _passes(check: Check) -> bool:
 
 
 def _closing_line(output: str) -> str:
-    lines = [line.strip() for line in COLOURS.sub("", output).splitlines() if line.strip()]
-    return lines[-1] if lines else "nothing to say"
+    """The line that counts what passed, else the last one."""
+    lines = [" ".join(line.split()) for line in COLOURS.sub("", output).splitlines() if line.strip()]
+    counting = [line for line in lines if line.startswith("Tests ")]
+    return (counting or lines or ["clean"])[-1]
 
 
 def _tests(name: str, verdicts: Verdicts, *arguments: str) -> None:
