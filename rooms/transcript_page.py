@@ -123,7 +123,7 @@ def rows_of(transcript: Transcript) -> Iterator[Row]:
             case Line(seat=seat, text=text):
                 yield Row("talk", clock, seat.word, masks.get(seat, ""), seat is mine, text, item)
             case CodeCheckpoint(text=text):
-                lines = text.split("\n")
+                lines = lines_of(text)
                 change, code_before = compare(code_before, lines), lines
                 yield Row(
                     "code", clock, words=_code_words(item), mask=_masks(item.seats, masks), item=item,
@@ -150,6 +150,11 @@ def clock_of(at_ms: int) -> str:
     if hours >= 24:
         return f"day {hours // 24 + 1}"
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of the code; the end of the last line begins no other."""
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def compare(before: list[str], now: list[str]) -> Change:
@@ -210,7 +215,7 @@ def mark_words(item: Item, masks: dict[Role, str]) -> str:
 
 
 def _code_words(item: CodeCheckpoint) -> str:
-    count = len(item.text.splitlines())
+    count = len(lines_of(item.text))
     lines = f"{count} line" if count == 1 else f"{count} lines"
     return f"{_language(item.language)}, {lines}" if item.language else lines
 

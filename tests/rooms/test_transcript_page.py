@@ -8,7 +8,7 @@ import time
 import pytest
 
 from rooms.timeline import Consented, Left, PhaseReached
-from rooms.transcript_page import Role, board_words, clock_of, compare, mark_words
+from rooms.transcript_page import Role, board_words, clock_of, compare, lines_of, mark_words
 
 MASKS = {Role.CANDIDATE: "Quiet Heron", Role.INTERVIEWER: "Amber Fox"}
 BIG_LINES = 4_000
@@ -41,6 +41,13 @@ def changed(before: str, now: str) -> tuple[str, int, int]:
 )
 def test_what_is_new_in_the_code(before: str, now: str, news: tuple[str, int, int]) -> None:
     assert changed(before, now) == news
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"), [("", []), ("a", ["a"]), ("a\n", ["a"]), ("a\n\nb\n", ["a", "", "b"]), ("\n", [""])]
+)
+def test_the_lines_of_the_code(text: str, lines: list[str]) -> None:
+    assert lines_of(text) == lines
 
 
 def test_hostile_code_is_compared_as_fast_as_any() -> None:
