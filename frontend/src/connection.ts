@@ -68,6 +68,8 @@ export class Connection {
   /** How much of the log this page has seen. */
   #seq = 0;
   #resuming = false;
+  /** Beats since the rest of the code was asked for and has not come; null when nothing is awaited. */
+  #beatsWithoutRest: number | null = null;
   #failures = 0;
   #status: Status = "connecting";
   #final = false;
@@ -153,7 +155,10 @@ export class Connection {
         break;
       case "Beat":
         this.#failures = 0; // it held for a while: the next drop is a new one
-        if (message.seq > this.#seq) this.#askAgain();
+        if (message.seq > this.#seq || this.#isRestOverdue()) this.#askAgain();
+        break;
+      case "SyncStep2":
+        this.#beatsWithoutRest = null;
         break;
       default:
     }
@@ -165,7 +170,7 @@ export class Connection {
     this.#welcomed = true;
     this.#everWelcomed = true;
     this.#listenFor(SILENCE_MS);
-    this.#socket?.send(encode({ kind: "SyncStep1", vector: this.#options.vector() }));
+    this.#askForRest();
     this.#pump();
     this.#settle();
     this.#options.onFresh?.();
@@ -188,7 +193,19 @@ export class Connection {
     if (this.#resuming || !this.#welcomed) return;
     this.#resuming = true;
     this.#socket?.send(encode({ kind: "Resume", after_seq: this.#seq }));
+    this.#askForRest();
+  }
+
+  #askForRest(): void {
+    this.#beatsWithoutRest = 0;
     this.#socket?.send(encode({ kind: "SyncStep1", vector: this.#options.vector() }));
+  }
+
+  /** Two beats have passed since the code was asked for: nobody should sit before half of it. */
+  #isRestOverdue(): boolean {
+    if (this.#beatsWithoutRest === null) return false;
+    this.#beatsWithoutRest += 1;
+    return this.#beatsWithoutRest > 2;
   }
 
   #pump(): void {

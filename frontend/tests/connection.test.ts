@@ -111,6 +111,21 @@ describe("a gap", () => {
     expect(last().sent).toEqual([]);
   });
 
+  it("is also code that was asked for and does not come", () => {
+    last().say(welcome(5));
+    last().sent = [];
+    const beat = () => last().say({ kind: "Beat", seq: 5, at_ms: 1 });
+    beat();
+    beat();
+    expect(last().sent).toEqual([]);
+    beat();
+    expect(last().sent.map(({ kind }) => kind)).toEqual(["Resume", "SyncStep1"]);
+    last().say(welcome(5));
+    last().rest();
+    for (let times = 0; times < 5; times += 1) beat();
+    expect(last().sent).toHaveLength(2);
+  });
+
   it("shows in a beat as well", () => {
     last().say(welcome(5));
     last().sent = [];

@@ -25,6 +25,11 @@ export class FakeSocket implements Socket {
     this.onmessage?.({ data: frameOf(message).buffer });
   }
 
+  /** The rest of the code, which happens to be nothing. */
+  rest(): void {
+    this.onmessage?.({ data: new Uint8Array([0, 1, 2, 0, 0]).buffer });
+  }
+
   /** What the network does. */
   drop(code = 1006, reason = ""): void {
     this.closed = true;

@@ -128,6 +128,11 @@ export function openScene(options: SceneOptions): Scene {
     true,
   );
   draw();
+  // Excalidraw gives the button of its menu a picture only; it makes a new one when the pane changes its size.
+  new MutationObserver(() => {
+    const button = options.host.querySelector(".main-menu-trigger:not([aria-label])");
+    button?.setAttribute("aria-label", "Board menu");
+  }).observe(options.host, { childList: true, subtree: true });
   return {
     receive,
     setTheme(next) {

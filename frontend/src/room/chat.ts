@@ -119,7 +119,7 @@ export class Chat {
     time.dateTime = at.toISOString();
     const head = make("p", "line-head", make("span", `mask-dot mask-dot-${seat}`));
     head.append(make("b", "line-mask", this.#options.presence.maskOf(seat)), time);
-    const shown = make("li", "line", head, make("p", "line-text", ...withCode(text)));
+    const shown = make("div", "line", head, make("p", "line-text", ...withCode(text)));
     shown.dataset.seat = seat;
     return shown;
   }

@@ -187,7 +187,7 @@ function choose(key: string): void {
 function show(next: Stage): void {
   stage = next;
   element("lobby").hidden = stage !== "lobby";
-  element("room").hidden = stage !== "room";
+  element("room").hidden = element("skip").hidden = stage !== "room";
   if (stage === "room") {
     lobby.close();
     chat.seen();
