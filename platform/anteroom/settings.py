@@ -230,7 +230,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 SECURE_REFERRER_POLICY = "same-origin"
-"""Nothing to other hosts. Not "no-referrer": browsers then send forms with a null origin, which is refused."""
+"""Nothing to other hosts. With "no-referrer" browsers send forms with a null origin, which is refused."""
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "anteroom.pages.csrf_refused"
