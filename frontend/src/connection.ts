@@ -8,7 +8,6 @@
 import {
   CLOSE_CODES,
   type ClientMessage,
-  type DurableMessage,
   decode,
   encode,
   isDurable,
@@ -30,7 +29,6 @@ export type Status = "connecting" | "saved" | "saving" | "reconnecting" | "close
 /** The part of WebSocket that is used, so that tests can drive one by hand. */
 export interface Socket {
   binaryType: BinaryType;
-  onopen: (() => void) | null;
   onmessage: ((event: { data: unknown }) => void) | null;
   onclose: ((event: { code: number; reason: string }) => void) | null;
   send(frame: Uint8Array<ArrayBuffer>): void;
@@ -51,16 +49,11 @@ export interface ConnectionOptions {
   random?: () => number;
 }
 
-interface Outgoing {
-  message: DurableMessage;
-  frame: Uint8Array<ArrayBuffer>;
-}
-
 export class Connection {
   #options: ConnectionOptions;
   #socket: Socket | null = null;
-  /** Durable messages without acknowledgement, oldest first; the first `#sent` went out on this socket. */
-  #outbox: Outgoing[] = [];
+  /** Durable frames without acknowledgement, oldest first; the first `#sent` went out on this socket. */
+  #outbox: Uint8Array<ArrayBuffer>[] = [];
   #sent = 0;
   #acknowledged = 0;
   #welcomed = false;
@@ -92,11 +85,6 @@ export class Connection {
     return this.#outbox.length > 0;
   }
 
-  /** Lines of chat that wait for their acknowledgement, oldest first. */
-  get waiting(): DurableMessage[] {
-    return this.#outbox.map(({ message }) => message);
-  }
-
   /**
    * Durable messages are kept until saved, whatever happens to the socket; volatile ones go out now or never.
    * Returns whether a volatile one went out.
@@ -105,7 +93,7 @@ export class Connection {
     const frame = encode(message);
     if (isDurable(message)) {
       if (this.#final) return false;
-      this.#outbox.push({ message, frame });
+      this.#outbox.push(frame);
       this.#pump();
       this.#settle();
       return true;
@@ -210,7 +198,7 @@ export class Connection {
 
   #pump(): void {
     if (!this.#welcomed) return;
-    for (const { frame } of this.#outbox.slice(this.#sent)) this.#socket?.send(frame);
+    for (const frame of this.#outbox.slice(this.#sent)) this.#socket?.send(frame);
     this.#sent = this.#outbox.length;
   }
 
@@ -253,7 +241,7 @@ export class Connection {
     this.#welcomed = false;
     this.#sent = 0;
     if (socket === null) return;
-    socket.onopen = socket.onmessage = socket.onclose = null; // its last words may come a minute from now
+    socket.onmessage = socket.onclose = null; // its last words may come a minute from now
     socket.close();
   }
 

@@ -4,7 +4,6 @@ import { type ClientMessage, decodeFromClient, isDurable, KINDS } from "../src/w
 
 export class FakeSocket implements Socket {
   binaryType: BinaryType = "blob";
-  onopen: (() => void) | null = null;
   onmessage: ((event: { data: unknown }) => void) | null = null;
   onclose: ((event: { code: number; reason: string }) => void) | null = null;
   sent: ClientMessage[] = [];
