@@ -52,8 +52,9 @@ async def room_socket(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         await _receive_all(held, socket, receive)
     finally:
-        sender.cancel()
         kept.leave(held, socket)
+        sender.cancel()
+        await asyncio.gather(sender, return_exceptions=True)
         await desk().hang_up(connection_id=socket.id)
 
 

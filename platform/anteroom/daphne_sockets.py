@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet import reactor as _reactor
 
+logger = logging.getLogger(__name__)
 reactor: Any = _reactor
 
 MAX_WAITING_MESSAGES = 64
@@ -20,6 +22,7 @@ class BoundedSocket(WebSocketProtocol):  # type: ignore[misc]
     """One WebSocket connection that holds a bounded amount of memory."""
 
     _is_paused = False
+    _is_cut = False
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         super().onMessage(payload, isBinary)
@@ -37,7 +40,9 @@ class BoundedSocket(WebSocketProtocol):  # type: ignore[misc]
 
     def serverSend(self, content: Any, binary: bool = False) -> None:
         super().serverSend(content, binary)
-        if self._unsent_bytes() > MAX_UNSENT_BYTES:
+        if self._unsent_bytes() > MAX_UNSENT_BYTES and not self._is_cut:
+            self._is_cut = True
+            logger.info("a socket was cut: its client does not read")
             self.transport.abortConnection()
 
     def _unsent_bytes(self) -> int:

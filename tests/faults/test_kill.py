@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import psycopg
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from websockets.exceptions import WebSocketException
 
 from anteroom.serving import Site
@@ -31,7 +31,7 @@ def nobody_writes(site: Site) -> Iterator[None]:
 
 
 async def test_killed_between_send_and_commit_nothing_was_shown_and_nothing_is_lost(rooms_site: Site) -> None:
-    pair = await sync_to_async(make_pair)()
+    pair = await database_sync_to_async(make_pair)()
     candidate = client_of(rooms_site, pair, Role.CANDIDATE)
     interviewer = client_of(rooms_site, pair, Role.INTERVIEWER)
     async with candidate, interviewer:
@@ -58,7 +58,7 @@ async def test_killed_between_send_and_commit_nothing_was_shown_and_nothing_is_l
 
 async def test_killed_at_any_time_what_was_seen_or_saved_is_there(rooms_site: Site) -> None:
     rng = random.Random(9)
-    pair = await sync_to_async(make_pair)()
+    pair = await database_sync_to_async(make_pair)()
     clients = [client_of(rooms_site, pair, role) for role in (Role.CANDIDATE, Role.INTERVIEWER)]
     for client in clients:
         await client.connect()
@@ -82,7 +82,7 @@ async def test_killed_at_any_time_what_was_seen_or_saved_is_there(rooms_site: Si
                 await task
         for client in clients:
             await client.until_closed()
-        entries = await sync_to_async(log.entries)(pair.room_id)
+        entries = await database_sync_to_async(log.entries)(pair.room_id)
         assert len(entries) >= max(client.seq for client in clients), "somebody was shown what is gone"
         there = set(LiveRoom.replay(entries, Facts("", "python", 0, 0, {})).document.text.split())
         for client, letter in zip(clients, "ci", strict=True):

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from django.db import connection
 from pycrdt import Doc, Text
 
@@ -70,7 +70,7 @@ class Page:
     async def come(self) -> None:
         cookie = self.pair.candidate if self.role is Role.CANDIDATE else self.pair.interviewer
         name, _, value = cookie.partition("=")
-        permit = await sync_to_async(admit)({name: value}, str(self.pair.room_id))
+        permit = await database_sync_to_async(admit)({name: value}, str(self.pair.room_id))
         self.held, self.socket = await self.keeper.enter(permit)
         self.close_code, self.saved = None, 0
         self._reading = asyncio.create_task(self._read(self.socket))
@@ -148,7 +148,7 @@ class FaultyWriter(LogWriter):
 
 @asynccontextmanager
 async def stage(writer: LogWriter | None = None) -> AsyncIterator[tuple[Keeper, Page, Page]]:
-    pair = await sync_to_async(make_pair)()
+    pair = await database_sync_to_async(make_pair)()
     keeper = Keeper(writer=writer)
     pages = Page(keeper, pair, Role.CANDIDATE), Page(keeper, pair, Role.INTERVIEWER)
     try:
@@ -189,7 +189,7 @@ async def act(candidate: Page, interviewer: Page) -> None:
 
 async def check(candidate: Page, interviewer: Page) -> None:
     await candidate.until(lambda: candidate.seen_seq == interviewer.seen_seq)
-    entries = await sync_to_async(log.entries)(candidate.pair.room_id)
+    entries = await database_sync_to_async(log.entries)(candidate.pair.room_id)
     assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
     assert max(candidate.seen_seq, interviewer.seen_seq) <= len(entries)
     room = LiveRoom.replay(entries, Facts("", "python", 0, 0, {}))
@@ -272,7 +272,7 @@ async def test_a_killed_writers_connection_costs_nothing() -> None:
         await interviewer.come()
         for turn in range(5):
             candidate.type(f"{turn} ")
-            assert await sync_to_async(kill_others)() or turn
+            assert await database_sync_to_async(kill_others)() or turn
             interviewer.send(Say(f"k{turn}", "hello"))
             await until_saved(candidate, interviewer)
             assert candidate.close_code is interviewer.close_code is None
@@ -281,7 +281,7 @@ async def test_a_killed_writers_connection_costs_nothing() -> None:
 
 async def test_two_processes_write_into_one_room_at_once() -> None:
     """Two keepers, as two processes hold a room: the log's key decides, the other decides again."""
-    pair = await sync_to_async(make_pair)()
+    pair = await database_sync_to_async(make_pair)()
     keepers = Keeper(beat_s=0.2), Keeper(beat_s=0.2)
     candidate, interviewer = Page(keepers[0], pair, Role.CANDIDATE), Page(keepers[1], pair, Role.INTERVIEWER)
     try:
@@ -299,7 +299,7 @@ async def test_two_processes_write_into_one_room_at_once() -> None:
             await page.until(lambda page=page: len(page.lines) == 80 and len(page.text.to_py().split()) == 80)
         assert str(candidate.text) == str(interviewer.text)
         assert candidate.lines == interviewer.lines
-        entries = await sync_to_async(log.entries)(pair.room_id)
+        entries = await database_sync_to_async(log.entries)(pair.room_id)
         assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
         assert [entry.at_ms for entry in entries] == sorted(entry.at_ms for entry in entries)
         assert sum(entry.stream is Stream.CHAT for entry in entries) == 80

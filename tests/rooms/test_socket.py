@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from django.contrib.sessions.models import Session
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -166,7 +166,7 @@ async def refused(site: Site, room_id: object, cookie: str) -> tuple[int | None,
 
 
 async def test_an_unknown_room_and_somebody_elses_look_alike(rooms_site: Site, pair: Pair) -> None:
-    other = await sync_to_async(make_pair)()
+    other = await database_sync_to_async(make_pair)()
     before = len(closings(rooms_site))
     unknown = await refused(rooms_site, "0" * 8 + "-0000-4000-8000-" + "0" * 12, pair.candidate)
     foreign = await refused(rooms_site, other.room_id, pair.candidate)
@@ -182,7 +182,7 @@ async def test_nobody_comes_in_signed_out(rooms_site: Site, pair: Pair, cookie: 
 
 
 async def test_a_room_that_is_over_says_so(rooms_site: Site, pair: Pair) -> None:
-    await sync_to_async(move_room)(room_id=pair.room_id, to=Phase.CANCELLED)
+    await database_sync_to_async(move_room)(room_id=pair.room_id, to=Phase.CANCELLED)
     code, _, said = await refused(rooms_site, pair.room_id, pair.candidate)
     assert (code, said.code) == (4410, "room_ended")
 
@@ -305,7 +305,7 @@ async def test_a_right_that_ends_closes_its_sockets(
     rooms_site: Site, pair: Pair, revoke: Callable[[Pair], None]
 ) -> None:
     async with both(rooms_site, pair) as (candidate, interviewer):
-        await sync_to_async(revoke)(pair)
+        await database_sync_to_async(revoke)(pair)
         began = time.monotonic()
         code, _ = await candidate.until_closed()
         assert time.monotonic() - began < REVOKED_WITHIN_S
@@ -324,8 +324,8 @@ async def test_a_room_moved_by_another_process_closes_here(rooms_site: Site, pai
     async with both(rooms_site, pair) as (candidate, interviewer):
         await candidate.edit((0, 0, "last words"))
         await candidate.until_saved()
-        assert await sync_to_async(move_room)(room_id=pair.room_id, to=Phase.CANCELLED)
-        assert not await sync_to_async(move_room)(room_id=pair.room_id, to=Phase.CANCELLED)
+        assert await database_sync_to_async(move_room)(room_id=pair.room_id, to=Phase.CANCELLED)
+        assert not await database_sync_to_async(move_room)(room_id=pair.room_id, to=Phase.CANCELLED)
         for client in (candidate, interviewer):
             assert (await client.until_closed())[0] == 4410
             assert client.phase == "cancelled" and not client.has_gap
@@ -339,7 +339,7 @@ async def test_either_side_ends_it(rooms_site: Site, pair: Pair) -> None:
         assert (await candidate.until_closed())[0] == 4410
     room = await Room.objects.aget(id=pair.room_id)
     assert room.phase == "feedback" and room.ended_at is not None
-    entries = await sync_to_async(log.entries)(pair.room_id)
+    entries = await database_sync_to_async(log.entries)(pair.room_id)
     assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
     assert [entry.at_ms for entry in entries] == sorted(entry.at_ms for entry in entries)
     moves = [json.loads(entry.payload)["phase"] for entry in entries if b'"Move"' in entry.payload]
