@@ -77,7 +77,7 @@ class Room:
 
     def check_microphone(self) -> None:
         """Open the microphone in the lobby and see its meter move."""
-        self.page.get_by_role("button", name="Check microphone").click()
+        self.page.get_by_role("region", name="Microphone").get_by_role("button", name="Check").click()
         level = self.page.get_by_role("meter", name="Loudness")
         until(lambda: int(level.get_attribute("aria-valuenow") or 0) > 5, "the microphone's meter moves")
 
