@@ -36,7 +36,7 @@ from rooms.wire import Beat, ClientMessage
 
 logger = logging.getLogger(__name__)
 
-TICK_S = 1.0
+TICK_S = 0.5
 BEAT_S = 5.0
 """Beats to the pages, and looks at the heads of the logs."""
 REVOKE_S = 1.5
@@ -177,7 +177,7 @@ class Keeper:
     async def _keep_time(self) -> None:
         next_beat = next_look = time.monotonic()
         while True:
-            await asyncio.sleep(TICK_S / 2)
+            await asyncio.sleep(TICK_S)
             now = time.monotonic()
             for held in list(self.rooms.values()):
                 self._tick(held)
