@@ -61,6 +61,9 @@ def _command(arguments: list[str]) -> int:
         from anteroom.suite import main
 
         return main(arguments[1:])
+    if name in ("help", "--help", "-h") and len(arguments) < 2:
+        say("up                set everything up and serve it; --help for its options")
+        say("test              run all tests; --fast: the quick ones; other arguments go to pytest\n")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "anteroom.settings")
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
