@@ -135,7 +135,13 @@ export class Code {
       EditorState.languageData.of(() => [{ autocomplete: completeAnyWord }]),
       EditorState.allowMultipleSelections.of(true),
       EditorState.tabSize.of(4),
-      EditorView.contentAttributes.of({ "aria-label": "Code", spellcheck: "false", autocapitalize: "off" }),
+      // The tabindex keeps the code within reach of the keyboard while it may only be read.
+      EditorView.contentAttributes.of({
+        "aria-label": "Code",
+        spellcheck: "false",
+        autocapitalize: "off",
+        tabindex: "0",
+      }),
       lineNumbers(),
       foldGutter(),
       highlightSpecialChars(),

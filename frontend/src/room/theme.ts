@@ -10,6 +10,7 @@ const look = EditorView.theme({
   ".cm-scroller": { fontFamily: "var(--font-code)", lineHeight: "1.6" },
   ".cm-content:focus-visible": { boxShadow: "none", outline: "none" }, // the pane around shows it
   ".cm-content": { padding: "0.75rem 0", caretColor: "var(--ink)" },
+  ".cm-placeholder": { color: "var(--ink-soft)" },
   ".cm-line": { padding: "0 1rem 0 0.5rem" },
   ".cm-gutters": { border: "none", backgroundColor: "transparent", color: "var(--code-number)" },
   ".cm-lineNumbers .cm-gutterElement": { minWidth: "2.5rem", padding: "0 0.25rem 0 0.75rem" },
