@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 MAX_PENDING_STEPS = 2_000
 """Per room, waiting for a commit. Beyond it nobody reads from the room's sockets."""
 
+MAX_PENDING_BYTES = 8 * 1024 * 1024
+
 Decide = Callable[..., list[Effect]]
 
 
@@ -61,6 +63,7 @@ class HeldRoom:
         self._keeper = keeper
         self._steps: deque[_Step] = deque()
         self._untaken: list[Entry] = []
+        self._pending_bytes = 0
 
     @property
     def now_ms(self) -> int:
@@ -88,8 +91,8 @@ class HeldRoom:
             self._flush()
             return
         self._steps.append(_Step(decide, arguments, effects, is_fixed))
-        if len(self._steps) > MAX_PENDING_STEPS:
-            self.relieved.clear()
+        self._pending_bytes += sum(len(entry.payload) for entry in appended)
+        self._weigh()
         if appended:
             self._untaken += appended
             self._keeper.writer.mark(self)
@@ -148,10 +151,17 @@ class HeldRoom:
             for effect in step.effects:
                 self._carry_out(effect)
                 if isinstance(effect, Append):
+                    self._pending_bytes -= len(effect.entry.payload)
                     self._keeper.noticed(self, effect.entry, is_own=True)
         self._flush()
         self._keeper.announce(self)
-        if len(self._steps) <= MAX_PENDING_STEPS:
+        self._weigh()
+
+    def _weigh(self) -> None:
+        """Have sockets read on, or wait."""
+        if len(self._steps) > MAX_PENDING_STEPS or self._pending_bytes > MAX_PENDING_BYTES:
+            self.relieved.clear()
+        else:
             self.relieved.set()
 
     async def conflicted(self) -> None:
@@ -168,7 +178,7 @@ class HeldRoom:
         known = self.committed_seq
         self.live = LiveRoom.replay(log[:known], facts, self.live.presence)
         self._follow(log[known:])
-        steps, self._steps, self._untaken = self._steps, deque(), []
+        steps, self._steps, self._untaken, self._pending_bytes = self._steps, deque(), [], 0
         for step in steps:
             if step.is_fixed:
                 self._steps.append(step)

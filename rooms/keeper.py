@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
+from django.db import DatabaseError
 
 from anteroom.errors import SignedOut
 from rooms import wakeups
@@ -70,12 +71,15 @@ class Keeper:
         """A socket of this seat. Raises TryAgain when the log cannot be read."""
         try:
             held = await self._hold(permit.room_id)
-        except (psycopg.Error, OSError) as error:
+            while self.rooms.get(permit.room_id) is not held:  # given up meanwhile
+                held = await self._hold(permit.room_id)
+        except (psycopg.Error, DatabaseError, OSError) as error:
             raise TryAgain from error
         socket = Socket(uuid.uuid4().hex, permit.role, permit=permit)
         held.sockets.append(socket)
         held.idle_since = None
         held.do(LiveRoom.join, socket, held.now_ms)
+        self._spawn(self._tell_who_is_here(held))
         return held, socket
 
     def receive(self, held: HeldRoom, socket: Socket, message: ClientMessage) -> None:
@@ -104,10 +108,8 @@ class Keeper:
             return await asyncio.shield(opening)
         self._start()
         opening = self._opening[room_id] = asyncio.ensure_future(self._open(room_id))
-        try:
-            return await asyncio.shield(opening)
-        finally:
-            self._opening.pop(room_id, None)
+        opening.add_done_callback(lambda _: self._opening.pop(room_id, None))
+        return await asyncio.shield(opening)
 
     async def _open(self, room_id: uuid.UUID) -> HeldRoom:
         # The group first, then the log: what is written in between is announced.
@@ -222,11 +224,14 @@ class Keeper:
                 await held.catch_up()
         for held in list(self.rooms.values()):
             await self._join_group(held.room_id)  # a layer that forgot its groups learns them again
-            for role in PEOPLE:
-                mine = [socket.microphone for socket in held.sockets if socket.role is role]
-                if mine:
-                    notice = wakeups.is_here(held.room_id, role, mine[-1], self.id)
-                    await self._tell_group(held.room_id, notice)
+            await self._tell_who_is_here(held)
+
+    async def _tell_who_is_here(self, held: HeldRoom) -> None:
+        for role in PEOPLE:
+            microphones = [socket.microphone for socket in held.sockets if socket.role is role]
+            if microphones:
+                notice = wakeups.is_here(held.room_id, role, microphones[-1], self.id)
+                await self._tell_group(held.room_id, notice)
 
     async def _revoke(self) -> None:
         open_now = [

@@ -71,11 +71,14 @@ class Presence:
     def join(self, connection: Connection, now_ms: int) -> None:
         role = connection.role
         if not self.is_here(role, now_ms):
-            gone_ms = self._gone_ms.get(role)
-            if gone_ms is None or now_ms - gone_ms > RETURN_MS:
-                self._since_ms[role] = now_ms
+            self._begin(role, now_ms)
         if connection not in self.connections:
             self.connections.append(connection)
+
+    def _begin(self, role: Role, now_ms: int) -> None:
+        gone_ms = self._gone_ms.get(role)
+        if gone_ms is None or now_ms - gone_ms > RETURN_MS:
+            self._since_ms[role] = now_ms
 
     def leave(self, connection: Connection, now_ms: int) -> Awareness | None:
         """Forget the connection; the frame that takes its cursors away, if it had any."""
@@ -92,9 +95,18 @@ class Presence:
         """Another process says that this seat is taken there; whether that changes what is known."""
         before = self.is_here(role, now_ms), self._microphone(role, now_ms)
         if not before[0]:
-            self._since_ms.setdefault(role, now_ms)
+            self._begin(role, now_ms)
         self._elsewhere[role] = (now_ms + ELSEWHERE_MS, microphone)
         return before != (True, self._microphone(role, now_ms))
+
+    def lapse(self, now_ms: int) -> bool:
+        """Forget what other processes have not repeated; whether somebody is gone by that."""
+        lapsed = [role for role in self._elsewhere if not self._is_elsewhere(role, now_ms)]
+        for role in lapsed:
+            del self._elsewhere[role]
+            if not self.is_here(role, now_ms):
+                self._gone_ms[role] = now_ms
+        return bool(lapsed)
 
     def is_here(self, role: Role, now_ms: int) -> bool:
         return any(each.role is role for each in self.connections) or self._is_elsewhere(role, now_ms)

@@ -155,6 +155,7 @@ class LiveRoom:
         """A socket of a seat opens: the room to it, its coming to the others."""
         if not self.phase.is_open:
             return [Close(connection, RoomEnded())]
+        now_ms = max(now_ms, self.at_ms)
         effects: list[Effect] = []
         if self.phase is Phase.SCHEDULED:
             lobby = write_event("Move", phase=Phase.LOBBY.value)
@@ -189,6 +190,8 @@ class LiveRoom:
         """What time alone brings about; call it about once a second."""
         now_ms = max(now_ms, self.at_ms)
         effects: list[Effect] = []
+        if self.presence.lapse(now_ms):
+            effects += self._tell_all(self._present(now_ms))
         for role in sorted(self._came):
             if self.presence.gone_for_ms(role, now_ms) >= LEFT_AFTER_MS:
                 effects += self._append(role, Stream.PRESENCE, write_event("Left"), now_ms)

@@ -12,7 +12,7 @@ from rooms.errors import BadFrame, RoomEnded
 from rooms.live.effects import Append, Close, Effect, Noted, Send, Show
 from rooms.live.entry import Entry, write_event
 from rooms.live.lifecycle import MOVES, NO_SHOW_MS, WRAP_UP_MS, Phase, due_move, may_move
-from rooms.live.presence import RETURN_MS, Connection
+from rooms.live.presence import ELSEWHERE_MS, RETURN_MS, Connection
 from rooms.live.room import LEFT_AFTER_MS, Facts, LiveRoom
 from rooms.roles import PEOPLE, Role
 from rooms.streams import Stream
@@ -154,6 +154,18 @@ def test_a_room_that_is_over_lets_nobody_in(stage: Stage) -> None:
 def test_nothing_sent_names_a_person_or_another_seats_secrets(stage: Stage) -> None:
     (welcome,) = sent(stage.room.join(Connection("c3", CANDIDATE), 0), Welcome)
     assert all(seat.keys() == {"seat", "mask", "here", "recording", "microphone"} for seat in welcome.seats)
+
+
+def test_another_processs_word_that_somebody_is_there_holds_for_a_while() -> None:
+    stage = Stage()
+    stage.do(stage.room.join(stage.candidate, 0))
+    (present,) = sent(stage.room.hear(INTERVIEWER, "muted", 1_000), Present)
+    assert (present.seats[1]["here"], present.seats[1]["microphone"]) == (True, "muted")
+    assert stage.room.hear(INTERVIEWER, "muted", 5_000) == [], "nothing new"
+    assert stage.room.tick(5_000 + ELSEWHERE_MS - 1) == []
+    (present,) = sent(stage.room.tick(5_000 + ELSEWHERE_MS), Present)
+    assert not present.seats[1]["here"]
+    assert stage.room.tick(5_000 + ELSEWHERE_MS + 1) == []
 
 
 # --- code ---------------------------------------------------------------------------------------------

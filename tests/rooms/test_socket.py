@@ -84,10 +84,11 @@ async def test_two_people_share_code_talk_board_and_phases(rooms_site: Site, pai
             await client.until(
                 lambda client=client: client.phase == "live" and len(client.lines) == 2, "it all"
             )
-            assert [line.text for _, line in sorted(client.lines.items())] == ["hello", "welcome"]
+            assert {line.text for line in client.lines.values()} == {"hello", "welcome"}
             assert client.language == "rust"
             assert [seat["recording"] for seat in client.seats] == [False, True]
             assert not client.has_gap and not client.refusals
+        assert candidate.lines == interviewer.lines, "one order for both"
         await interviewer.until(lambda: "box" in interviewer.elements, "the drawing")
     room = await Room.objects.aget(id=pair.room_id)
     assert (room.phase, room.language) == ("live", "rust")
