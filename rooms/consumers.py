@@ -49,12 +49,17 @@ async def room_socket(scope: Scope, receive: Receive, send: Send) -> None:
         await _close(send, refusal)
         return
     sender = asyncio.create_task(_send_all(socket, send))
+    # Loading what voice needs takes most of a second; better now than when somebody wants to speak.
+    beside = {asyncio.create_task(desk().warm_up())}
     try:
-        await _receive_all(held, socket, receive)
+        await _receive_all(held, socket, receive, beside)
     finally:
         kept.leave(held, socket)
-        sender.cancel()
-        await asyncio.gather(sender, return_exceptions=True)
+        # An offer answered after the socket has gone would hold the seat's line for nobody.
+        ended = [sender, *beside]
+        for task in ended:
+            task.cancel()
+        await asyncio.gather(*ended, return_exceptions=True)
         await desk().hang_up(connection_id=socket.id)
 
 
@@ -65,10 +70,11 @@ async def no_socket(scope: Scope, receive: Receive, send: Send) -> None:
         await _close(send, NotFound())
 
 
-async def _receive_all(held: HeldRoom, socket: Socket, receive: Receive) -> None:
-    """Hand over what comes, until the other end is gone."""
+async def _receive_all(
+    held: HeldRoom, socket: Socket, receive: Receive, beside: set[asyncio.Task[None]]
+) -> None:
+    """Hand over what comes, until the other end is gone. beside: takes the tasks that answer offers."""
     kept = keeper()
-    offers: set[asyncio.Task[None]] = set()
     while True:
         event = await receive()
         if event["type"] == "websocket.disconnect":
@@ -81,8 +87,8 @@ async def _receive_all(held: HeldRoom, socket: Socket, receive: Receive) -> None
             if isinstance(message, Offer):
                 # Beside the rest: finding a way for the voice takes a moment, and typing must not wait.
                 answering = asyncio.create_task(_answer(held, socket, message))
-                offers.add(answering)
-                answering.add_done_callback(offers.discard)
+                beside.add(answering)
+                answering.add_done_callback(beside.discard)
             else:
                 kept.receive(held, socket, message)
         except Refusal as refusal:
