@@ -38,6 +38,17 @@ FOCUS_RING = """
 }
 """
 
+# Chromium leaves some inherited colours as they were when the theme changes under an open page.
+DRAW_ANEW = """
+() => {
+  const root = document.documentElement;
+  root.style.display = "none";
+  root.offsetHeight;
+  root.style.display = "";
+  return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+}
+"""
+
 
 class Cast:
     """Everybody who is needed to see every page once."""
@@ -217,7 +228,7 @@ def look(
     """What is wrong with the page at this size in this theme; a picture of it in the folder."""
     page.set_viewport_size({"width": width, "height": height})
     page.emulate_media(color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce")
-    page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    page.evaluate(DRAW_ANEW)
     if folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=Path(folder) / f"{sight.name}-{size}-{theme}.png", full_page=not sight.fits)
