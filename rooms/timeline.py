@@ -189,13 +189,10 @@ class Moment:
                 self.here.discard(seat)
 
 
-def opening_language(entries: Iterable[Entry], language: str) -> str | None:
-    """The language a room was opened with, given the one it has now: None once it was changed, since the log
-    tells changes alone."""
-    changed = any(
-        entry.stream == Stream.LIFECYCLE and entry.event["kind"] == "ChooseLanguage" for entry in entries
-    )
-    return None if changed else language
+def opening_language(entries: Iterable[Entry], language: str) -> str:
+    """The language a room was opened with: what its first phase says, or the one it has while nobody came."""
+    first = next((entry.event for entry in entries if entry.stream == Stream.LIFECYCLE), {})
+    return str(first["language"]) if first.get("kind") == "Move" and "language" in first else language
 
 
 def room_at(entries: Iterable[Entry], at_ms: int, *, language: str | None) -> Moment:

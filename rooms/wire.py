@@ -232,7 +232,8 @@ class Welcome(_Json):
 
     `lines` and `elements` hold what came after the `after_seq` of a Resume, everything without one.
     `at_ms` is the room's clock now; `live_at_ms` when the interview began, null before.
-    `ends_at_ms` is when the time is up, null before it began. `seats` are the dicts of Present.
+    `ends_at_ms` is when the phase ends by itself (the interview, then the goodbye), null
+    before the interview. `seats` are the dicts of Present.
     """
 
     seat: str

@@ -18,7 +18,7 @@ from rooms.live.document import Document
 from rooms.live.effects import Append, Close, Effect, Noted, Send, Show
 from rooms.live.entry import Entry, write_event
 from rooms.live.languages import BY_KEY
-from rooms.live.lifecycle import Phase, due_move, may_move
+from rooms.live.lifecycle import WRAP_UP_MS, Phase, due_move, may_move
 from rooms.live.presence import MICROPHONE_STATES, Connection, Presence
 from rooms.roles import PEOPLE, Role
 from rooms.streams import Stream
@@ -91,7 +91,9 @@ class LiveRoom:
 
     @property
     def ends_at_ms(self) -> int | None:
-        """When the time is up, on the room's clock; None before the interview began."""
+        """When the phase ends by itself, on the room's clock: the interview, or the goodbye. None before."""
+        if self.phase is Phase.WRAP_UP:
+            return self.phase_at_ms + WRAP_UP_MS
         return None if self.live_at_ms is None else self.live_at_ms + self.facts.length_ms
 
     # --- the log --------------------------------------------------------------------------------------
@@ -158,7 +160,8 @@ class LiveRoom:
         now_ms = max(now_ms, self.at_ms)
         effects: list[Effect] = []
         if self.phase is Phase.SCHEDULED:
-            lobby = write_event("Move", phase=Phase.LOBBY.value)
+            # With the language, since the log tells only its changes and the row only the last.
+            lobby = write_event("Move", phase=Phase.LOBBY.value, language=self.language)
             effects += self._append(Role.ROOM, Stream.LIFECYCLE, lobby, now_ms)
         self.presence.join(connection, now_ms)
         if connection.role not in self._came:

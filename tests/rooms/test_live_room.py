@@ -114,7 +114,7 @@ def test_the_first_to_come_opens_the_room() -> None:
     stage = Stage()
     effects = stage.do(stage.room.join(stage.candidate, 0))
     assert [entry.payload for entry in stage.log] == [
-        write_event("Move", phase="lobby"), write_event("Came"),
+        write_event("Move", phase="lobby", language="python"), write_event("Came"),
     ]  # fmt: skip
     assert [entry.role for entry in stage.log] == [ROOM, CANDIDATE]
     (welcome,) = sent(effects, Welcome)
@@ -306,6 +306,7 @@ def test_the_time_is_up_then_goodbye_then_feedback() -> None:
     assert stage.room.tick(end - 1) == []
     stage.do(stage.room.tick(end))
     assert stage.room.phase is Phase.WRAP_UP
+    assert stage.room.ends_at_ms == end + WRAP_UP_MS
     assert stage.room.tick(end + WRAP_UP_MS - 1) == []
     effects = stage.do(stage.room.tick(end + WRAP_UP_MS))
     assert stage.room.phase is Phase.FEEDBACK

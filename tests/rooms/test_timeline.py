@@ -18,6 +18,7 @@ from rooms.timeline import (
     Item,
     Line,
     PhaseReached,
+    opening_language,
     room_at,
     transcript,
 )
@@ -113,6 +114,14 @@ def test_talk_alone_does_not_end_a_thought() -> None:
     log.say(2_000, INTERVIEWER, "b")
     log.type(3_000, CANDIDATE, "c")
     assert [item.kind for item in log.read()] == ["line", "code"]
+
+
+def test_the_log_tells_in_which_language_a_room_was_opened() -> None:
+    log = Log()
+    assert opening_language(log.entries, "go") == "go"
+    log.tell(0, ROOM, Stream.LIFECYCLE, "Move", phase="lobby", language="python")
+    log.tell(9, CANDIDATE, Stream.LIFECYCLE, "ChooseLanguage", language="go")
+    assert opening_language(log.entries, "go") == "python"
 
 
 def test_a_change_of_phase_or_language_closes_what_was_written() -> None:

@@ -7,7 +7,6 @@ import type { Presence } from "./presence";
 import { toast } from "./toast";
 
 /** As in rooms/live/lifecycle.py. */
-const WRAP_UP_MS = 3 * 60_000;
 const NUDGE_MS = 5 * 60_000;
 const TICK_MS = 250;
 /** Long enough to read two short sentences, short enough not to wait. */
@@ -36,7 +35,6 @@ export class Lifecycle {
   #phase = "";
   #live_at_ms: number | null = null;
   #ends_at_ms: number | null = null;
-  #closes_at_ms: number | null = null;
   #nudged = false;
   #leaving = false;
 
@@ -59,7 +57,6 @@ export class Lifecycle {
 
   moved(message: Moved): void {
     const who = message.seat === "room" ? null : this.#options.presence.maskOf(message.seat);
-    if (message.phase === "wrap_up") this.#closes_at_ms = message.at_ms + WRAP_UP_MS;
     if (message.phase === "live") toast(`${who ?? "The room"} started the interview.`);
     if (message.phase === "wrap_up") toast(who ? `${who} ended the interview.` : "The time is up.");
     this.#enter(message);
@@ -114,8 +111,8 @@ export class Lifecycle {
         this.#ends_at_ms - now_ms,
         this.#ends_at_ms - this.#live_at_ms,
       );
-    } else if (this.#phase === "wrap_up") {
-      this.#showGoodbye(this.#closes_at_ms === null ? null : this.#closes_at_ms - now_ms);
+    } else if (this.#phase === "wrap_up" && this.#ends_at_ms !== null) {
+      this.#showGoodbye(this.#ends_at_ms - now_ms);
     } else {
       write(element("clock"), "");
     }
@@ -130,14 +127,14 @@ export class Lifecycle {
     toast(left_ms > NUDGE_MS - 5_000 ? "Five minutes left." : `${minutesAndSeconds(left_ms)} minutes left.`);
   }
 
-  /** left_ms: until the room closes; null when this page does not know since when one says goodbye. */
-  #showGoodbye(left_ms: number | null): void {
+  /** left_ms: until the room closes by itself. */
+  #showGoodbye(left_ms: number): void {
     element("clock").classList.remove("clock-late");
-    write(element("clock"), left_ms === null ? "" : minutesAndSeconds(left_ms));
-    const when = left_ms === null ? "soon" : `in ${minutesAndSeconds(left_ms)}`;
+    const left = minutesAndSeconds(Math.max(0, left_ms));
+    write(element("clock"), left);
     write(
       element("banner-words"),
-      `Time to say goodbye. The room closes ${when}; going to feedback closes it for both of you.`,
+      `Time to say goodbye. The room closes in ${left}; going to feedback closes it for both of you.`,
     );
   }
 
