@@ -242,6 +242,26 @@ describe("sending", () => {
     expect(posts()).toEqual([]);
   });
 
+  it("takes the closing of an earlier question for no answer to a later one", async () => {
+    new AnswerForm(form(), PAGE, () => {});
+    fill();
+    const dialog = document.querySelector("#confirm") as HTMLDialogElement;
+    const submit = () => form().dispatchEvent(new Event("submit", { cancelable: true }));
+    const close = () => dialog.dispatchEvent(new Event("close"));
+    dialog.showModal = () => dialog.setAttribute("open", "");
+    submit();
+    dialog.removeAttribute("open"); // Escape; its event comes only after the next question
+    submit();
+    close();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(posts()).toEqual([]);
+    dialog.removeAttribute("open");
+    dialog.returnValue = "send";
+    close();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(posts()).toHaveLength(1);
+  });
+
   it("warns of what shows the writer, but not of the note, and lets it go", async () => {
     new AnswerForm(form(), PAGE, () => {});
     fill();

@@ -61,6 +61,8 @@ export class AnswerForm {
   private retryMs = FIRST_RETRY_MS;
   /** Ends the listeners outside of the form once the page has moved on. */
   private readonly gone = new AbortController();
+  /** Ends the question before, should it be asked again. */
+  private asked: AbortController | undefined;
 
   constructor(
     private readonly form: HTMLFormElement,
@@ -206,8 +208,14 @@ export class AnswerForm {
     );
     dialog.returnValue = "";
     dialog.showModal();
+    // A browser tells of a closing a moment later, when the dialog may be open again.
+    this.asked?.abort();
+    this.asked = new AbortController();
+    const { signal } = this.asked;
     return new Promise((resolve) => {
-      dialog.addEventListener("close", () => resolve(dialog.returnValue === "send"), { once: true });
+      signal.addEventListener("abort", () => resolve(false));
+      const closed = () => dialog.open || resolve(dialog.returnValue === "send");
+      dialog.addEventListener("close", closed, { signal });
     });
   }
 
