@@ -69,7 +69,7 @@ class Field:
 
 
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def feedback_page(request: HttpRequest, room_id: UUID) -> HttpResponse:
     """GET: where my side stands. POST: one of the steps in ACTIONS, for a browser without JavaScript too."""
     seat = seat_in(room_id=room_id, person=request.user)
@@ -77,7 +77,7 @@ def feedback_page(request: HttpRequest, room_id: UUID) -> HttpResponse:
         return redirect("rooms:room", room_id=room_id)  # it knows where an unfinished room leads
     services.open_exchange(room_id=room_id)
     services.close_if_due(room_id=room_id)
-    if request.method == "GET":
+    if request.method != "POST":
         return _page(request, seat)
     act = ACTIONS.get(request.POST.get("action", ""))
     if act is None:

@@ -10,7 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import Person
 from accounts.sessions import come_in
@@ -31,7 +31,7 @@ def person_of(request: HttpRequest) -> Person:
     return cast(Person, request.user)
 
 
-@require_GET
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return render(request, "rooms/landing.html")
@@ -39,7 +39,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
     form = NewRoomForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -57,7 +57,7 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def ready(request: HttpRequest, room_id: uuid.UUID) -> HttpResponse:
     """A room just made, or waiting for its other side: the link to give away."""
     seat = selectors.seat_in(room_id=room_id, person=request.user)
@@ -102,10 +102,10 @@ def cancel(request: HttpRequest, room_id: uuid.UUID) -> HttpResponse:
     return redirect("home")
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def join(request: HttpRequest) -> HttpResponse:
     """The page an invitation leads to. GET knows nothing of the secret; only the POST uses the link up."""
-    if request.method == "GET":
+    if request.method != "POST":
         return render(request, "rooms/join.html")
     throttle(request, "use_link")
     secret = request.POST.get("secret", "")
@@ -143,7 +143,7 @@ def look(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def room_page(request: HttpRequest, room_id: uuid.UUID, stage: str) -> HttpResponse:
     seat = selectors.seat_in(room_id=room_id, person=request.user)
     if not may_enter(seat):

@@ -11,7 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.safestring import SafeString, mark_safe
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from rooms.board_svg import board_svg
 from rooms.live.languages import BY_KEY
@@ -94,7 +94,7 @@ class Row:
 
 
 @login_required
-@require_GET
+@require_safe
 def transcript_page(request: HttpRequest, room_id: uuid.UUID) -> HttpResponse:
     seat = seat_in(room_id=room_id, person=request.user)
     transcript = transcript_for(seat, may=lambda scope: True)

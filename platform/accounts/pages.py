@@ -21,10 +21,10 @@ from accounts.tasks import mail_sign_in_link
 from accounts.throttle import throttle
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def enter(request: HttpRequest) -> HttpResponse:
     """The page a sign-in link leads to. GET knows nothing of the secret; only the POST uses the link up."""
-    if request.method == "GET":
+    if request.method != "POST":
         return render(request, "accounts/enter.html")
     throttle(request, "use_link")
     try:
@@ -35,7 +35,7 @@ def enter(request: HttpRequest) -> HttpResponse:
     return redirect(path)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def mail_link(request: HttpRequest) -> HttpResponse:
     """Ask for a sign-in link by mail. The answer is the same whether the address is known or not."""
     path = safe_path(request.POST.get("next") or request.GET.get("next"))
@@ -51,7 +51,7 @@ def mail_link(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def me(request: HttpRequest) -> HttpResponse:
     person = cast(Person, request.user)
     # A form bound to request.user itself would show a refused name in the page's header.
@@ -63,9 +63,9 @@ def me(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/me.html", {"form": form}, status=422 if form.errors else 200)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def sign_out(request: HttpRequest) -> HttpResponse:
-    if request.method == "GET" and request.user.is_authenticated:
+    if request.method != "POST" and request.user.is_authenticated:
         return render(request, "account/logout.html")
     return go_out(request, redirect(settings.LOGOUT_REDIRECT_URL))
 

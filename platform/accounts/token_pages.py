@@ -56,7 +56,7 @@ class TokenForm(forms.Form):
 
 
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
     person = cast(Person, request.user)
     form = TokenForm(request.POST or None)

@@ -47,6 +47,12 @@ def errors(**changes: str) -> dict[str, list[str]]:
     return dict(NewRoomForm(FORM | changes).errors)
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/", "/rooms/new/", "/me/", "/enter/", "/join/"])
+def test_a_monitor_may_ask_without_reading(browser: Client, path: str) -> None:
+    assert browser.head(path).status_code == 200
+
+
 # --- a new room -----------------------------------------------------------------------------------------
 
 
