@@ -12,9 +12,11 @@ const look = EditorView.theme({
   ".cm-content": { padding: "0.75rem 0", caretColor: "var(--ink)" },
   ".cm-placeholder": { color: "var(--ink-soft)" },
   ".cm-line": { padding: "0 1rem 0 0.5rem" },
-  ".cm-gutters": { border: "none", backgroundColor: "transparent", color: "var(--code-number)" },
+  // Not transparent: long lines scroll away beneath the numbers.
+  ".cm-gutters": { border: "none", backgroundColor: "var(--surface)", color: "var(--code-number)" },
   ".cm-lineNumbers .cm-gutterElement": { minWidth: "2.5rem", padding: "0 0.25rem 0 0.75rem" },
-  ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "transparent" },
+  ".cm-activeLine": { backgroundColor: "transparent" },
+  ".cm-activeLineGutter": { backgroundColor: "var(--surface)" },
   "&.cm-focused .cm-activeLine, &.cm-focused .cm-activeLineGutter": { backgroundColor: "var(--code-line)" },
   "&.cm-focused .cm-activeLineGutter": { color: "var(--ink)" },
   ".cm-cursor, .cm-dropCursor": { borderLeft: "2px solid var(--ink)", marginLeft: "-1px" },
