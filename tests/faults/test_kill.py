@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import psycopg
+import pytest
 from channels.db import database_sync_to_async
 from websockets.exceptions import WebSocketException
 
@@ -17,6 +18,8 @@ from rooms.client import RoomClient
 from rooms.live.room import Facts, LiveRoom
 from rooms.roles import Role
 from tests.rooms.people import client_of, make_pair
+
+pytestmark = pytest.mark.slow  # starts servers of its own
 
 KILLS = 3
 

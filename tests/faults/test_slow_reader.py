@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 
 import psutil
+import pytest
 from channels.db import database_sync_to_async
 from websockets.asyncio.client import connect
 
 from anteroom.serving import Site
 from rooms.roles import Role
 from tests.rooms.people import client_of, make_pair
+
+pytestmark = pytest.mark.slow  # starts servers of its own
 
 PASTE = "x" * 60_000
 PASTES = 400

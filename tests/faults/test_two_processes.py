@@ -20,6 +20,8 @@ from rooms.roles import Role
 from rooms.wire import Move
 from tests.rooms.people import client_of, make_pair
 
+pytestmark = pytest.mark.slow  # starts servers of its own
+
 EDITS = 60
 
 

@@ -18,6 +18,8 @@ from rooms.roles import Role
 from rooms.traces import read_trace
 from tests.rooms.people import make_pair
 
+pytestmark = pytest.mark.slow  # starts servers of its own
+
 TRACE = Path(__file__).resolve().parents[1] / "traces" / "friendsforever-start.json.gz"
 
 

@@ -20,6 +20,8 @@ from rooms.traces import NotATrace, read_trace, type_trace
 from tests.rooms.merging import merged
 from tests.rooms.people import client_of, make_pair
 
+pytestmark = pytest.mark.slow  # starts servers of its own
+
 ROOT = Path(__file__).resolve().parents[2]
 CUT = ROOT / "tests" / "traces" / "friendsforever-start.json.gz"
 WHOLE = ROOT.parent / "shared" / "traces" / "friendsforever.json.gz"
