@@ -65,6 +65,14 @@ def _say(form: forms.BaseForm, name: str, label: str, *, required: str, help_tex
     field.error_messages["required"] = required
 
 
+def _ask_for_a_new_password(form: forms.BaseForm) -> None:
+    """The two fields that choosing, changing and resetting a password share."""
+    _say(
+        form, "password1", "New password", required="Choose a password.", help_text="At least 10 characters."
+    )
+    _say(form, "password2", "The same again", required="Write it a second time.")
+
+
 class SignInForm(allauth_forms.LoginForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -94,38 +102,17 @@ class ResetPasswordForm(allauth_forms.ResetPasswordForm):  # type: ignore[misc]
 class NewPasswordForm(allauth_forms.ResetPasswordKeyForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _say(
-            self,
-            "password1",
-            "New password",
-            required="Choose a password.",
-            help_text="At least 10 characters.",
-        )
-        _say(self, "password2", "The same again", required="Write it a second time.")
+        _ask_for_a_new_password(self)
 
 
 class ChangePasswordForm(allauth_forms.ChangePasswordForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _say(self, "oldpassword", "Current password", required="Write your current password.")
-        _say(
-            self,
-            "password1",
-            "New password",
-            required="Choose a password.",
-            help_text="At least 10 characters.",
-        )
-        _say(self, "password2", "The same again", required="Write it a second time.")
+        _ask_for_a_new_password(self)
 
 
 class SetPasswordForm(allauth_forms.SetPasswordForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _say(
-            self,
-            "password1",
-            "New password",
-            required="Choose a password.",
-            help_text="At least 10 characters.",
-        )
-        _say(self, "password2", "The same again", required="Write it a second time.")
+        _ask_for_a_new_password(self)

@@ -235,3 +235,23 @@ def _neutral(page: bytes) -> bytes:
     import re
 
     return re.sub(rb'name="csrfmiddlewaretoken" value="\w+"', b"", page)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("password", "path", "heading", "fields"),
+    [
+        ("correct horse battery", "/accounts/password/change/", "Change your password", 3),
+        (None, "/accounts/password/set/", "Choose a password", 2),
+    ],
+)
+def test_both_ways_to_a_new_password_ask_alike(
+    password: str | None, path: str, heading: str, fields: int
+) -> None:
+    browser = Client()
+    browser.force_login(Person.objects.create_user("ann@example.org", password))
+    page = browser.get(path).content.decode()
+    assert f"<h1>{heading}</h1>" in page
+    assert page.count('type="password"') == fields
+    assert "At least 10 characters." in page
+    assert "Choose a password." in browser.post(path, {}).content.decode()

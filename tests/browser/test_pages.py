@@ -106,6 +106,18 @@ SIGHTS = [
     Sight("half-a-link", lambda cast: "/join/", None),
     Sight("home-empty", lambda cast: "/", lambda cast: cast.newcomer, "Open your first room"),
     Sight("home", lambda cast: "/", lambda cast: cast.regular, "New interview"),
+    Sight(
+        "password",
+        lambda cast: "/accounts/password/change/",
+        lambda cast: cast.regular,
+        "Save the password",
+    ),
+    Sight(
+        "password-first",
+        lambda cast: "/accounts/password/set/",
+        lambda cast: cast.newcomer,
+        "Save the password",
+    ),
     Sight("new-room", lambda cast: "/rooms/new/", lambda cast: cast.regular, "Open the room"),
     Sight(
         "ready", lambda cast: f"/rooms/{cast.waiting.pk}/ready/", lambda cast: cast.regular, "Go to the lobby"
