@@ -34,8 +34,8 @@ ENTERED = "ANTEROOM_ENTERED"
 def run(arguments: list[str]) -> int:
     """Prepare the environment and run one command; returns the exit code."""
     try:
-        drives_browsers = arguments[:1] in (["test"], ["bench"])
-        Environment(VENV).enter(TESTS if drives_browsers else RUNTIME, arguments)
+        wants_tests = arguments[:1] in (["test"], ["bench"], ["bar"])
+        Environment(VENV).enter(TESTS if wants_tests else RUNTIME, arguments)
         return _command(arguments)
     except Trouble as trouble:
         print(f"\n{trouble}", file=sys.stderr)
