@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from channels.db import database_sync_to_async
-
-from rooms.errors import TryAgain
+from anteroom.errors import Refusal
+from rooms.errors import Restarting, TryAgain
+from rooms.live import snapshot
 from rooms.live.effects import Append, Close, Effect, Noted, Send, Show
 from rooms.live.entry import Entry
-from rooms.live.presence import Connection
-from rooms.live.room import Facts, LiveRoom
-from rooms.models import Room, Seat
+from rooms.live.presence import Connection, Presence
+from rooms.live.room import LiveRoom
 from rooms.outbox import Socket
-from rooms.roles import Role
+from rooms.store import Opened, Snapshot
 from rooms.wire import Committed, ServerMessage, Welcome
 
 if TYPE_CHECKING:
@@ -28,8 +26,13 @@ if TYPE_CHECKING:
 
 MAX_PENDING_STEPS = 2_000
 """Per room, waiting for a commit. Beyond it nobody reads from the room's sockets."""
-
 MAX_PENDING_BYTES = 8 * 1024 * 1024
+
+SNAPSHOT_EVERY = 1_000
+"""Entries from one snapshot to the next: replaying so many takes some 30 ms."""
+SNAPSHOT_BEHIND = 256
+"""A snapshot is stored once the log is so many entries further: another process that holds the room and has
+not heard of the last few can then still start from it."""
 
 Decide = Callable[..., list[Effect]]
 
@@ -43,32 +46,39 @@ class _Step:
     effects: list[Effect]
     is_fixed: bool
     """The decision does not depend on the log, and taking it twice would lose it."""
+    last_seq: int
+    """The last place in the log that it wants; 0 when it only waits behind another."""
+    bytes: int
 
 
 class HeldRoom:
     """A live room with the people connected to it and the decisions that wait for the log."""
 
-    def __init__(
-        self, keeper: Keeper, room_id: uuid.UUID, facts: Facts, opened_at: datetime, entries: list[Entry]
-    ) -> None:
+    def __init__(self, keeper: Keeper, room_id: uuid.UUID, opened: Opened) -> None:
+        """Raises Unreadable for a snapshot of another version."""
         self.room_id = room_id
-        self.opened_at = opened_at
-        self.live = LiveRoom.replay(entries, facts)
+        self.place = room_id.int & 0xFFFF
+        """Spreads what is done for every room now and then over time."""
+        self.opened_at: datetime = opened.opened_at or keeper.clock()
+        self.live = _made_from(opened, self.opened_at)
         self.committed_seq = self.live.seq
         self.sockets: list[Socket] = []
         self.is_lost = False
-        self.idle_since: float | None = time.monotonic()
+        self.idle_since: float | None = keeper.time()
         self.relieved = asyncio.Event()
         self.relieved.set()
         self._keeper = keeper
         self._steps: deque[_Step] = deque()
         self._untaken: list[Entry] = []
         self._pending_bytes = 0
+        self._kept_seq = opened.snapshot.seq if opened.snapshot else 0
+        self._snapshot: Snapshot | None = None
+        """Made, and not stored before the log is far enough."""
 
     @property
     def now_ms(self) -> int:
         """The room's clock."""
-        return max(0, (datetime.now(UTC) - self.opened_at) // timedelta(milliseconds=1))
+        return max(0, (self._keeper.clock() - self.opened_at) // timedelta(milliseconds=1))
 
     @property
     def is_settled(self) -> bool:
@@ -84,17 +94,22 @@ class HeldRoom:
         effects = decide(self.live, *arguments)
         if not effects:
             return
-        appended = [effect.entry for effect in effects if type(effect) is Append]
-        if not self._steps and not appended:
+        last_seq = size = 0
+        for effect in effects:
+            if type(effect) is Append:
+                self._untaken.append(effect.entry)
+                last_seq = effect.entry.seq
+                size += len(effect.entry.payload)
+        if not last_seq and not self._steps:
             for effect in effects:
                 self._carry_out(effect)
             self._flush()
             return
-        self._steps.append(_Step(decide, arguments, effects, is_fixed))
-        self._pending_bytes += sum(len(entry.payload) for entry in appended)
-        self._weigh()
-        if appended:
-            self._untaken += appended
+        self._steps.append(_Step(decide, arguments, effects, is_fixed, last_seq, size))
+        self._pending_bytes += size
+        if len(self._steps) > MAX_PENDING_STEPS or self._pending_bytes > MAX_PENDING_BYTES:
+            self.relieved.clear()
+        if last_seq:
             self._keeper.writer.mark(self)
 
     def _carry_out(self, effect: Effect) -> None:
@@ -143,44 +158,60 @@ class HeldRoom:
         return taken
 
     def written(self, seq: int) -> None:
-        while self._steps:
-            appended = [each.entry.seq for each in self._steps[0].effects if isinstance(each, Append)]
-            if appended and appended[-1] > seq:
-                break
-            step = self._steps.popleft()
+        steps = self._steps
+        while steps and steps[0].last_seq <= seq:
+            step = steps.popleft()
+            self._pending_bytes -= step.bytes
             for effect in step.effects:
                 self._carry_out(effect)
-                if isinstance(effect, Append):
-                    self._pending_bytes -= len(effect.entry.payload)
+                if type(effect) is Append:
                     self._keeper.noticed(self, effect.entry, is_own=True)
         self._flush()
         self._keeper.announce(self)
-        self._weigh()
-
-    def _weigh(self) -> None:
-        """Have sockets read on, or wait."""
-        if len(self._steps) > MAX_PENDING_STEPS or self._pending_bytes > MAX_PENDING_BYTES:
-            self.relieved.clear()
-        else:
+        self._keep_snapshot()
+        if not self.relieved.is_set() and (
+            len(steps) <= MAX_PENDING_STEPS // 2 and self._pending_bytes <= MAX_PENDING_BYTES // 2
+        ):
             self.relieved.set()
+
+    def _keep_snapshot(self) -> None:
+        """Make one now and then, from what is decided; store it when all of that is long in the log."""
+        if self._snapshot is None:
+            if self.live.seq - self._kept_seq >= SNAPSHOT_EVERY:
+                self._snapshot = Snapshot(self.live.seq, snapshot.write(self.live))
+        elif self.committed_seq >= self._snapshot.seq + SNAPSHOT_BEHIND:
+            self._keeper.keep_snapshot(self, self._snapshot)
+            self._kept_seq, self._snapshot = self._snapshot.seq, None
 
     async def conflicted(self) -> None:
         """Another process wrote there first, or our own commit went through unheard: read, decide again.
 
         What turns out to be written already needs no second place, since messages can be sent twice.
         """
-        log = await self._keeper.reader.entries(self.room_id)
-        facts, opened_at = await load(self.room_id, self.opened_at)
-        self._decide_again(log, facts, opened_at)
-
-    def _decide_again(self, log: list[Entry], facts: Facts, opened_at: datetime) -> None:
-        self.opened_at = opened_at
+        opened = await self._keeper.store.open(self.room_id)
+        if self.is_lost:
+            return
         known = self.committed_seq
-        self.live = LiveRoom.replay(log[:known], facts, self.live.presence)
-        self._follow(log[known:])
+        if opened.snapshot and opened.snapshot.seq > known:
+            # We were deaf for hundreds of entries: the pages come back and ask for what they lack.
+            self.lost(Restarting())
+            return
+        self.opened_at = opened.opened_at or self.opened_at
+        try:
+            self.live = _made_from(opened, self.opened_at, self.live.presence, known)
+        except snapshot.Unreadable:
+            self.lost(Restarting())  # whoever opens it anew reads the whole log
+            return
+        self._kept_seq = opened.snapshot.seq if opened.snapshot else 0
+        self._snapshot = None  # it may hold what is not to be
+        self._follow([entry for entry in opened.entries if entry.seq > known])
+        self._decide_again()
+
+    def _decide_again(self) -> None:
         steps, self._steps, self._untaken, self._pending_bytes = self._steps, deque(), [], 0
         for step in steps:
             if step.is_fixed:
+                step.last_seq = 0
                 self._steps.append(step)
             else:
                 self.do(step.decide, *step.arguments)
@@ -197,13 +228,14 @@ class HeldRoom:
         self._flush()
 
     def lost(self, error: Exception) -> None:
-        """The log cannot be written: nobody saw what waits, and the pages still hold it."""
+        """It cannot go on: nobody saw what waits for the log, and the pages still hold it."""
         self.is_lost = True
         self._steps.clear()
         self._untaken.clear()
         self.relieved.set()
+        refusal = error if isinstance(error, Refusal) else TryAgain()
         for socket in self.sockets:
-            socket.close(TryAgain())
+            socket.close(refusal)
         self._keeper.drop(self)
 
     # --- what came from elsewhere ---------------------------------------------------------------------
@@ -212,25 +244,20 @@ class HeldRoom:
         """Read what other processes wrote. With decisions under way the writer's conflict will do it."""
         if not self.is_settled or self.is_lost:
             return
-        entries = await self._keeper.reader.entries(self.room_id, self.committed_seq)
+        entries = await self._keeper.store.entries(self.room_id, self.committed_seq)
         if self.is_settled and not self.is_lost:
             self._follow([entry for entry in entries if entry.seq > self.committed_seq])
 
 
-async def load(room_id: uuid.UUID, opened_at: datetime | None = None) -> tuple[Facts, datetime]:
-    """What the room's rows say of it, and zero of its clock: the row's, else the given, else now."""
-    loaded: tuple[Facts, datetime] = await database_sync_to_async(_load)(room_id, opened_at)
-    return loaded
-
-
-def _load(room_id: uuid.UUID, opened_at: datetime | None) -> tuple[Facts, datetime]:
-    room = Room.objects.get(id=room_id)
-    zero = room.opened_at or opened_at or datetime.now(UTC)
-    facts = Facts(
-        title=room.title,
-        language=room.language,
-        length_ms=room.length_minutes * 60_000,
-        starts_ms=(room.starts_at - zero) // timedelta(milliseconds=1),
-        masks={Role(seat.role): seat.mask for seat in Seat.objects.filter(room=room)},
+def _made_from(
+    opened: Opened, zero: datetime, presence: Presence | None = None, up_to: int | None = None
+) -> LiveRoom:
+    """The room as the database tells it, up to this place in its log. Raises Unreadable."""
+    facts = opened.facts(zero)
+    room = (
+        snapshot.read(opened.snapshot.body, facts, presence) if opened.snapshot else LiveRoom(facts, presence)
     )
-    return facts, zero
+    for entry in opened.entries:
+        if up_to is None or entry.seq <= up_to:
+            room.take(entry)
+    return room

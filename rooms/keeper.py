@@ -1,85 +1,113 @@
 """The rooms that are alive in this process. Carries out what they decide, in order.
 
 Everything that follows an Append waits for its commit: what anybody has seen is in the log. Other processes
-may hold the same room; the log decides between them. A wake-up over the channel layer says that a log has
-grown, and a look at the database every few seconds finds what a lost wake-up kept silent about.
+may hold the same room; the log decides between them (rooms/neighbours.py tells them that it has grown).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
-from django.db import DatabaseError
+from django.conf import settings
 
 from anteroom.errors import SignedOut
-from rooms import wakeups
-from rooms.errors import BadFrame, TryAgain
-from rooms.held import HeldRoom, load
+from rooms.errors import BadFrame, Restarting, TryAgain
+from rooms.held import HeldRoom
 from rooms.live.entry import Entry
 from rooms.live.lifecycle import Phase
 from rooms.live.room import LiveRoom
-from rooms.log import LogReader, LogWriter
+from rooms.live.snapshot import Unreadable
+from rooms.log import RETRY_FOR_S, LogWriter
 from rooms.models import Room
+from rooms.neighbours import Neighbours
 from rooms.outbox import Socket
-from rooms.passes import Pass, spent
-from rooms.roles import PEOPLE, Role
+from rooms.passes import Pass
 from rooms.signals import room_moved
+from rooms.store import PostgresStore, Snapshot, Store, StoreError
+from rooms.streams import Stream
 from rooms.voice.desk import desk
 from rooms.wire import Beat, ClientMessage
 
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.5
+"""How often time passes in a room."""
+SLICES = 10
+"""Not in all rooms at once, which would make a thousandth of a second's work a pause that people see."""
 BEAT_S = 5.0
 """Beats to the pages, and looks at the heads of the logs."""
 REVOKE_S = 1.5
 """A socket whose person signed out or was banned must be closed within two seconds."""
+PASSES_AT_ONCE = 200
 IDLE_ROOM_S = 30.0
 """A room whose last connection left stays in memory this long, for who reloads a page."""
+DRAIN_S = 5.0
+LOOK_AGAIN_S = 0.01
+CURSORS_S = 0.03
+"""How long a cursor waits for a commit to travel with."""
 
 
 class Keeper:
     """All rooms of this process, one log writer, one clock."""
 
     def __init__(
-        self, *, writer: LogWriter | None = None, idle_room_s: float = IDLE_ROOM_S, beat_s: float = BEAT_S
+        self,
+        *,
+        store: Store | None = None,
+        layer: Any = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        idle_room_s: float = IDLE_ROOM_S,
+        beat_s: float = BEAT_S,
+        window_ms: float | None = None,
+        retry_for_s: float = RETRY_FOR_S,
     ) -> None:
+        """layer: a channel layer, the configured one if None. clock: the time now, in UTC.
+
+        window_ms: commits begin at least so far apart; COMMIT_WINDOW_MS if None. retry_for_s: how long the
+        log is tried before those who wait for it are sent away.
+        """
         self.id = uuid.uuid4().hex
+        self.clock = clock
         self.rooms: dict[uuid.UUID, HeldRoom] = {}
-        self.writer = writer or LogWriter()
-        self.reader = LogReader()
+        self.store = store or PostgresStore()
+        window_ms = settings.COMMIT_WINDOW_MS if window_ms is None else window_ms
+        self.writer = LogWriter(self.store, window_ms=window_ms, retry_for_s=retry_for_s)
+        self.is_draining = False
+        self._neighbours = Neighbours(self, layer or get_channel_layer())
         self._idle_room_s = idle_room_s
         self._beat_s = beat_s
         self._opening: dict[uuid.UUID, asyncio.Future[HeldRoom]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._layer: Any = None
-        self._channel = ""
-        self._announcements: set[HeldRoom] = set()
-        self._to_announce = asyncio.Event()
+
+    def time(self) -> float:
+        """Seconds that never go backwards, for how long something took."""
+        return asyncio.get_running_loop().time()
 
     # --- sockets --------------------------------------------------------------------------------------
 
-    async def enter(self, permit: Pass) -> tuple[HeldRoom, Socket]:
-        """A socket of this seat. Raises TryAgain when the log cannot be read."""
+    async def enter(self, permit: Pass, notify: Callable[[], None]) -> tuple[HeldRoom, Socket]:
+        """A socket of this seat. notify: see Socket. Raises TryAgain, Restarting."""
         try:
             held = await self._hold(permit.room_id)
             while self.rooms.get(permit.room_id) is not held:  # given up meanwhile
                 held = await self._hold(permit.room_id)
-        except (psycopg.Error, DatabaseError, OSError) as error:
+        except StoreError as error:
             raise TryAgain from error
-        socket = Socket(uuid.uuid4().hex, permit.role, permit=permit)
+        if self.is_draining:
+            raise Restarting
+        socket = Socket(uuid.uuid4().hex, permit.role, permit=permit, notify=notify)
         held.sockets.append(socket)
         held.idle_since = None
         held.do(LiveRoom.join, socket, held.now_ms)
-        self._spawn(self._tell_who_is_here(held))
+        self._neighbours.somebody_came(held)
         return held, socket
 
     def receive(self, held: HeldRoom, socket: Socket, message: ClientMessage) -> None:
@@ -99,9 +127,30 @@ class Keeper:
             held.sockets.remove(socket)
             held.do(LiveRoom.leave, socket, held.now_ms, is_fixed=True)
             if not held.sockets:
-                held.idle_since = time.monotonic()
+                held.idle_since = self.time()
+
+    async def drain(self, within_s: float = DRAIN_S) -> None:
+        """Let everybody go in good order: commit and show what was received, close with Restarting.
+
+        Returns when all have left or the time is up. Newcomers are refused from now on.
+        """
+        self.is_draining = True
+        deadline = self.time() + within_s
+        while self.time() < deadline and not all(held.is_settled for held in self.rooms.values()):  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_AGAIN_S)
+        for socket in self._sockets():
+            socket.close(Restarting())
+        while self.time() < deadline and any(held.sockets for held in self.rooms.values()):  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_AGAIN_S)
+
+    def _sockets(self) -> list[Socket]:
+        return [socket for held in self.rooms.values() for socket in held.sockets]
+
+    # --- rooms ----------------------------------------------------------------------------------------
 
     async def _hold(self, room_id: uuid.UUID) -> HeldRoom:
+        if self.is_draining:
+            raise Restarting
         if held := self.rooms.get(room_id):
             return held
         if opening := self._opening.get(room_id):
@@ -112,10 +161,16 @@ class Keeper:
         return await asyncio.shield(opening)
 
     async def _open(self, room_id: uuid.UUID) -> HeldRoom:
-        # The group first, then the log: what is written in between is announced.
-        await self._join_group(room_id)
-        facts, opened_at = await load(room_id)
-        held = HeldRoom(self, room_id, facts, opened_at, await self.reader.entries(room_id))
+        # First the group, then the log: what is written in between is announced.
+        await self._neighbours.listen_to(room_id)
+        opened = await self.store.open(room_id)
+        try:
+            held = HeldRoom(self, room_id, opened)
+        except Unreadable as why:
+            logger.warning("a snapshot was not read: %s", why)
+            held = HeldRoom(
+                self, room_id, replace(opened, snapshot=None, entries=await self.store.entries(room_id))
+            )
         self.rooms[room_id] = held
         return held
 
@@ -123,19 +178,27 @@ class Keeper:
         """Forget a room; whoever enters makes it again from the log."""
         if self.rooms.get(held.room_id) is held:
             del self.rooms[held.room_id]
-            self._spawn(self._leave_group(held.room_id))
+            self.spawn(self._neighbours.stop_listening_to(held.room_id))
+
+    def keep_snapshot(self, held: HeldRoom, snapshot: Snapshot) -> None:
+        """Store it beside what else goes on; without it opening takes longer, no more."""
+        self.spawn(self.attempt(self.store.keep_snapshot(held.room_id, snapshot)))
 
     # --- notices --------------------------------------------------------------------------------------
 
+    def announce(self, held: HeldRoom) -> None:
+        """The room's log has grown by our hand."""
+        self._neighbours.grown(held)
+
     def noticed(self, held: HeldRoom, entry: Entry, *, is_own: bool) -> None:
         """An entry is committed: tell the apps above when the room moved by our hand, hush an ended room."""
-        if not entry.payload.startswith(b'{"kind":"Move"') or entry.stream.word != "lifecycle":
+        if entry.stream is not Stream.LIFECYCLE or not entry.payload.startswith(b'{"kind":"Move"'):
             return
         phase = Phase(entry.event["phase"])
         if is_own:
-            self._spawn(self._tell_apps(held.room_id, phase))
+            self.spawn(self._tell_apps(held.room_id, phase))
         if not phase.is_open:
-            self._spawn(desk().close_room(room_id=held.room_id))
+            self.spawn(desk().close_room(room_id=held.room_id))
 
     async def _tell_apps(self, room_id: uuid.UUID, phase: Phase) -> None:
         def tell() -> None:
@@ -143,21 +206,17 @@ class Keeper:
 
         await database_sync_to_async(tell)()
 
-    def announce(self, held: HeldRoom) -> None:
-        """Wake the other processes in which this room is alive; soon, and once for many commits."""
-        self._announcements.add(held)
-        self._to_announce.set()
-
     # --- tasks ----------------------------------------------------------------------------------------
 
     def _start(self) -> None:
         if self._tasks:
             return
-        self._layer = get_channel_layer()
-        for work in (self.writer.run, self._keep_time, self._listen, self._announce):
-            self._spawn(_for_ever(work))
+        works = (self.writer.run, self._keep_time, self._keep_right, self._look, self._neighbours.run)
+        for work in works:
+            self.spawn(_for_ever(work))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this beside the rest; what goes wrong is logged."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -174,25 +233,27 @@ class Keeper:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self.reader.close()
+        await self.store.close()
+
+    async def attempt(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this if the database lets us; if not, a later look makes up for it."""
+        try:
+            await work
+        except StoreError as error:
+            logger.warning("the database does not answer: %s", error)
 
     async def _keep_time(self) -> None:
-        next_beat = next_look = time.monotonic()
+        """Time in every room, a tenth of them at a time, and a beat to its pages."""
+        turn = 0
+        ticks_per_beat = max(1, round(self._beat_s / TICK_S))
         while True:
-            await asyncio.sleep(TICK_S)
-            now = time.monotonic()
+            await asyncio.sleep(TICK_S / SLICES)
+            turn += 1
             for held in list(self.rooms.values()):
-                self._tick(held)
-                is_idle = held.idle_since is not None and now - held.idle_since > self._idle_room_s
-                if is_idle and held.is_settled:
-                    self.drop(held)
-            if now >= next_look:
-                next_look = now + REVOKE_S
-                await self._attempt(self._revoke())
-            if now >= next_beat:
-                next_beat = now + self._beat_s
-                self._beat()
-                await self._attempt(self._look_at_heads())
+                if (held.place + turn) % SLICES == 0:
+                    self._tick(held)
+                if (held.place + turn) % (SLICES * ticks_per_beat) == 0:
+                    self._beat(held)
 
     def _tick(self, held: HeldRoom) -> None:
         try:
@@ -200,102 +261,50 @@ class Keeper:
         except Exception as error:
             logger.exception("a room's timer failed")
             held.lost(error)
+        is_idle = held.idle_since is not None and self.time() - held.idle_since > self._idle_room_s
+        if is_idle and held.is_settled:
+            self.drop(held)
 
-    async def _attempt(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except (psycopg.Error, OSError) as error:
-            logger.warning("the database does not answer: %s", type(error).__name__)
+    def _beat(self, held: HeldRoom) -> None:
+        frame = Beat(held.committed_seq, held.now_ms).encode()
+        for socket in held.sockets:
+            if socket.told_seq is not None:
+                socket.put(frame)
 
-    def _beat(self) -> None:
-        for held in self.rooms.values():
-            frame = Beat(held.committed_seq, held.now_ms).encode()
-            for socket in held.sockets:
-                if socket.told_seq is not None:
-                    socket.put(frame)
+    async def _look(self) -> None:
+        """Find what a lost wake-up kept silent about."""
+        while True:
+            await asyncio.sleep(self._beat_s)
+            await self.attempt(self._look_at_heads())
 
     async def _look_at_heads(self) -> None:
         if not self.rooms:
             return
-        heads = await self.reader.heads(list(self.rooms))
+        heads = await self.store.heads(list(self.rooms))
         for room_id, seq in heads.items():
             held = self.rooms.get(room_id)
             if held and seq > held.committed_seq:
                 await held.catch_up()
-        for held in list(self.rooms.values()):
-            await self._join_group(held.room_id)  # a layer that forgot its groups learns them again
-            await self._tell_who_is_here(held)
+                self._neighbours.suspect(held)
 
-    async def _tell_who_is_here(self, held: HeldRoom) -> None:
-        for role in PEOPLE:
-            microphones = [socket.microphone for socket in held.sockets if socket.role is role]
-            if microphones:
-                notice = wakeups.is_here(held.room_id, role, microphones[-1], self.id)
-                await self._tell_group(held.room_id, notice)
-
-    async def _revoke(self) -> None:
-        open_now = [
-            (socket, socket.permit)
-            for held in self.rooms.values()
-            for socket in held.sockets
-            if socket.permit and socket.closing is None
-        ]
-        for place in await spent(self.reader, [permit for _, permit in open_now]):
-            open_now[place][0].close(SignedOut())
-
-    # --- other processes ------------------------------------------------------------------------------
-
-    async def _listen(self) -> None:
-        while self._layer is not None:
-            try:
-                channel = await self._own_channel()
-                notice = await self._layer.receive(channel)
-                held = self.rooms.get(uuid.UUID(notice["room"]))
-                if held is None or notice["process"] == self.id:
-                    continue
-                if notice["type"] == wakeups.GROWN and notice["seq"] > held.committed_seq:
-                    await self._attempt(held.catch_up())
-                elif notice["type"] == wakeups.HERE:
-                    arguments = (Role(notice["role"]), notice["microphone"], held.now_ms)
-                    held.do(LiveRoom.hear, *arguments, is_fixed=True)
-            except Exception:
-                logger.warning("the channel layer does not answer", exc_info=True)
-                await asyncio.sleep(TICK_S)
-
-    async def _announce(self) -> None:
+    async def _keep_right(self) -> None:
+        """Close the sockets of those who may no longer be here, some hundreds at a time."""
         while True:
-            await self._to_announce.wait()
-            self._to_announce.clear()
-            grown, self._announcements = self._announcements, set()
-            for held in grown:
-                notice = wakeups.has_grown(held.room_id, held.committed_seq, self.id)
-                await self._tell_group(held.room_id, notice)
+            started = self.time()
+            open_now = [
+                (socket, socket.permit) for socket in self._sockets() if socket.permit and not socket.closing
+            ]
+            for some in _in_parts(open_now, PASSES_AT_ONCE):
+                await self.attempt(self._revoke(some))
+            await asyncio.sleep(max(0.0, started + REVOKE_S - self.time()))
 
-    async def _own_channel(self) -> str:
-        if not self._channel:
-            self._channel = await self._layer.new_channel()
-        return self._channel
+    async def _revoke(self, some: list[tuple[Socket, Pass]]) -> None:
+        for place in await self.store.spent([permit for _, permit in some]):
+            some[place][0].close(SignedOut())
 
-    async def _join_group(self, room_id: uuid.UUID) -> None:
-        if self._layer is not None:
-            try:
-                await self._layer.group_add(wakeups.group_of(room_id), await self._own_channel())
-            except Exception:
-                logger.warning("the channel layer does not answer", exc_info=True)
 
-    async def _leave_group(self, room_id: uuid.UUID) -> None:
-        if self._layer is not None and room_id not in self.rooms:
-            try:
-                await self._layer.group_discard(wakeups.group_of(room_id), await self._own_channel())
-            except Exception:
-                logger.warning("the channel layer does not answer", exc_info=True)
-
-    async def _tell_group(self, room_id: uuid.UUID, notice: dict[str, Any]) -> None:
-        if self._layer is not None:
-            try:
-                await self._layer.group_send(wakeups.group_of(room_id), notice)
-            except Exception:
-                logger.warning("the channel layer does not answer", exc_info=True)
+def _in_parts(items: list[Any], size: int) -> Iterable[list[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 async def _for_ever(work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -124,3 +124,14 @@ class LogEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq} at {self.at_ms} ms"
+
+
+class Snapshot(models.Model):
+    """A room as its log tells it up to `seq`: what opening it starts from. rooms/live/snapshot.py."""
+
+    room = models.OneToOneField(Room, primary_key=True, on_delete=models.CASCADE, related_name="snapshot")
+    seq = models.PositiveIntegerField()
+    body = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"up to {self.seq}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from anteroom.errors import Refusal
@@ -14,15 +14,25 @@ OUTBOX_BYTES = 4 * 1024 * 1024
 """Waiting for one connection. A document of a long interview is some 300 kB."""
 
 
+def _nobody() -> None:
+    """Nobody needs to be told."""
+
+
 @dataclass(eq=False, slots=True)
 class Socket(Connection):
-    """A connection with what waits to be sent to it."""
+    """A connection with what waits to be sent to it.
+
+    All frames of one commit are put before the event loop runs on, so a shell that writes from a callback or
+    a task of its own writes once for each commit.
+    """
 
     permit: Pass | None = None
+    notify: Callable[[], None] = _nobody
+    """Called when there is something to take, once until it is taken."""
     outbox: list[bytes] = field(default_factory=list)
     outbox_bytes: int = 0
-    has_news: asyncio.Event = field(default_factory=asyncio.Event)
     closing: Refusal | None = None
+    """To be closed for this, once what waits has been sent."""
     told_seq: int | None = None
     """Up to where this connection knows the log; None before its Welcome."""
     saved: int = 0
@@ -36,18 +46,16 @@ class Socket(Connection):
         if self.outbox_bytes > OUTBOX_BYTES:
             self.outbox.clear()
             self.close(TooSlow())
-        self.has_news.set()
+        elif len(self.outbox) == 1:
+            self.notify()
 
     def close(self, refusal: Refusal) -> None:
         """End it once what waits has been sent."""
         if self.closing is None:
             self.closing = refusal
-            self.has_news.set()
+            self.notify()
 
-    async def take(self) -> list[bytes]:
-        """The frames to send next; none of them means that it is closing."""
-        if not self.outbox and self.closing is None:
-            self.has_news.clear()
-            await self.has_news.wait()
+    def take(self) -> list[bytes]:
+        """The frames to send next, in order."""
         frames, self.outbox, self.outbox_bytes = self.outbox, [], 0
         return frames

@@ -114,7 +114,7 @@ DATABASES = {
     )
 }
 """A Postgres of yours, such as postgres://name:password@host:5432/anteroom; else the embedded one."""
-REDIS_URL = env.str("REDIS_URL", default="")
+REDIS_URL = env.str("REDIS_URL", default=running.get("redis_url", ""))
 """Channel layer and broker across processes; empty: in memory, and the queue on Postgres."""
 
 if REDIS_URL:
@@ -127,6 +127,20 @@ if REDIS_URL:
     }
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+COMMIT_WINDOW_MS = env.float("COMMIT_WINDOW_MS", default=2.0)
+"""Commits of the rooms' logs begin at least so many milliseconds apart: under load they are fewer and larger."""
+
+# --- rooms: what one person may send; nothing is lost beyond it, it is read more slowly -----------------------
+
+ROOM_MESSAGES_PER_S = env.float("ROOM_MESSAGES_PER_S", default=200)
+"""Messages a second that one connection may send for long; ten seconds' worth at once. 0: no limit."""
+ROOM_BYTES_PER_S = env.float("ROOM_BYTES_PER_S", default=512 * 1024)
+"""The same in bytes. A person's connections together may send twice as much as one. 0: no limit."""
+ROOM_SOCKETS_PER_PERSON = env.int("ROOM_SOCKETS_PER_PERSON", default=12)
+"""Sockets that one person may hold at once in one process. 0: no limit."""
+ROOM_HANDSHAKES_PER_MINUTE = env.float("ROOM_HANDSHAKES_PER_MINUTE", default=60)
+"""Sockets that one sign-in may open a minute for long; thirty at once. 0: no limit."""
 
 # --- voice --------------------------------------------------------------------------------------------
 

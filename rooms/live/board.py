@@ -234,3 +234,13 @@ class Board:
     @property
     def elements(self) -> list[Element]:
         return self.after(0)
+
+    def write(self) -> list[Any]:
+        """Everything, for a snapshot."""
+        return [[self._seqs[key], element] for key, element in self._elements.items()]
+
+    def read(self, written: list[Any]) -> None:
+        """What `write` gave."""
+        for seq, element in written:
+            self._elements[element["id"]] = element
+            self._seqs[element["id"]] = seq

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rooms.errors import BadLine
 from rooms.live.entry import Entry
 from rooms.roles import Role
@@ -13,7 +15,8 @@ class Chat:
 
     def __init__(self) -> None:
         self._lines: list[Said] = []
-        self._keys: set[tuple[Role, str]] = set()
+        self._keys: set[tuple[str, str]] = set()
+        """Seat and key."""
 
     def accept(self, role: Role, message: Say) -> bool:
         """Whether the line is to be kept; False for one that was sent before. Raises BadLine."""
@@ -25,14 +28,16 @@ class Chat:
             raise BadLine(f"A line holds up to {MAX_CHAT_CHARACTERS:,} characters. Send it in parts.")
         if "\x00" in message.text or not _is_unicode(message.text + message.key):
             raise BadLine
-        return (role, message.key) not in self._keys
+        return (role.word, message.key) not in self._keys
 
     def take(self, entry: Entry) -> Said:
         """Add a line from the log; what is shown of it."""
         event = entry.event
-        line = Said(entry.seq, entry.at_ms, entry.role.word, event["key"], event["text"])
+        return self._keep(Said(entry.seq, entry.at_ms, entry.role.word, event["key"], event["text"]))
+
+    def _keep(self, line: Said) -> Said:
         self._lines.append(line)
-        self._keys.add((entry.role, line.key))
+        self._keys.add((line.seat, line.key))
         return line
 
     def after(self, seq: int) -> list[Said]:
@@ -41,6 +46,15 @@ class Chat:
         while first and self._lines[first - 1].seq > seq:
             first -= 1
         return self._lines[first:]
+
+    def write(self) -> list[Any]:
+        """Everything, for a snapshot."""
+        return [[line.seq, line.at_ms, line.seat, line.key, line.text] for line in self._lines]
+
+    def read(self, written: list[Any]) -> None:
+        """What `write` gave."""
+        for fields in written:
+            self._keep(Said(*fields))
 
 
 def _is_unicode(text: str) -> bool:

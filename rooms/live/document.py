@@ -51,6 +51,11 @@ class Document:
         """The seat of every clientID that has written."""
         return self._gate.owners
 
+    @property
+    def state(self) -> bytes:
+        """All of it as one update, without what was deleted."""
+        return self._doc.get_update()
+
     def since(self, vector: bytes) -> bytes:
         """What a document with this state vector lacks, as one update. Raises BadFrame."""
         if len(vector) > MAX_VECTOR_BYTES:
@@ -93,6 +98,17 @@ class Document:
                 self._gate.clocks[client] = end
                 self._gate.owners.setdefault(client, role)
         self._remember(update)
+
+    def restore(self, state: bytes, owners: dict[int, Role]) -> None:
+        """Become what `state` was, with the seat of every clientID. Raises ValueError."""
+        try:
+            self._doc.apply_update(state)
+        except BaseException as error:
+            _unless_meant(error)
+            raise ValueError("no state of a document") from error
+        self._gate.clocks = read_vector(self.vector)
+        self._gate.owners = owners
+        self._base = state
 
     def _apply(self, update: bytes) -> None:
         try:

@@ -79,7 +79,8 @@ class LiveRoom:
         self.live_at_ms: int | None = None
         self.language = facts.language
         self.consents: dict[Role, bool] = {}
-        self._came: set[Role] = set()
+        self.came: set[Role] = set()
+        """Who entered and has not left, as the log tells it."""
 
     @classmethod
     def replay(cls, entries: Iterable[Entry], facts: Facts, presence: Presence | None = None) -> LiveRoom:
@@ -130,9 +131,9 @@ class LiveRoom:
                 self.consents[entry.role] = event["recording"]
                 effects.append(Show(entry.seq, self._present(entry.at_ms)))
             case "Came":
-                self._came.add(entry.role)
+                self.came.add(entry.role)
             case "Left":
-                self._came.discard(entry.role)
+                self.came.discard(entry.role)
         return effects
 
     def _follow_move(self, entry: Entry, phase: Phase) -> list[Effect]:
@@ -164,7 +165,7 @@ class LiveRoom:
             lobby = write_event("Move", phase=Phase.LOBBY.value, language=self.language)
             effects += self._append(Role.ROOM, Stream.LIFECYCLE, lobby, now_ms)
         self.presence.join(connection, now_ms)
-        if connection.role not in self._came:
+        if connection.role not in self.came:
             effects += self._append(connection.role, Stream.PRESENCE, write_event("Came"), now_ms)
         connection.after_seq = self.seq
         effects += [
@@ -195,7 +196,7 @@ class LiveRoom:
         effects: list[Effect] = []
         if self.presence.lapse(now_ms):
             effects += self._tell_all(self._present(now_ms))
-        for role in sorted(self._came):
+        for role in sorted(self.came):
             if self.presence.gone_for_ms(role, now_ms) >= LEFT_AFTER_MS:
                 effects += self._append(role, Stream.PRESENCE, write_event("Left"), now_ms)
                 effects += self._tell_all(self._present(now_ms))

@@ -10,9 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
-import psycopg
 import pytest
 from channels.db import database_sync_to_async
 from django.db import connection
@@ -22,11 +20,11 @@ from rooms import log
 from rooms.held import HeldRoom
 from rooms.keeper import Keeper
 from rooms.live.room import Facts, LiveRoom
-from rooms.log import LogWriter
 from rooms.models import Room
 from rooms.outbox import Socket
 from rooms.passes import admit
 from rooms.roles import Role
+from rooms.store import PostgresStore, Store, Unavailable, Writing
 from rooms.streams import Stream
 from rooms.wire import (
     ClientMessage,
@@ -41,6 +39,7 @@ from rooms.wire import (
     decode_from_server,
 )
 from rooms.wire import Move as MoveMessage
+from tests.rooms.inbox import Inbox
 from tests.rooms.people import Pair, make_pair
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,9 +70,10 @@ class Page:
         cookie = self.pair.candidate if self.role is Role.CANDIDATE else self.pair.interviewer
         name, _, value = cookie.partition("=")
         permit = await database_sync_to_async(admit)({name: value}, str(self.pair.room_id))
-        self.held, self.socket = await self.keeper.enter(permit)
+        inbox = await Inbox.enter(self.keeper, permit)
+        self.held, self.socket = inbox.held, inbox.socket
         self.close_code, self.saved = None, 0
-        self._reading = asyncio.create_task(self._read(self.socket))
+        self._reading = asyncio.create_task(self._read(inbox))
         self.keeper.receive(self.held, self.socket, SyncStep1(self.doc.get_state()))
         for message in list(self.unsaved):
             self.keeper.receive(self.held, self.socket, message)
@@ -95,13 +95,13 @@ class Page:
         self.text.insert(len(self.text), words)
         self.send(Edit(self.made[0]))
 
-    async def _read(self, socket: Socket) -> None:
-        while frames := await socket.take():
+    async def _read(self, inbox: Inbox) -> None:
+        while frames := await inbox.take():
             for frame in frames:
                 self._take(decode_from_server(frame))
             self.changed.set()
-        assert socket.closing is not None
-        self.close_code = socket.closing.close_code
+        assert inbox.socket.closing is not None
+        self.close_code = inbox.socket.closing.close_code
         self.changed.set()
 
     def _take(self, message: object) -> None:
@@ -129,27 +129,27 @@ class Page:
                 await self.changed.wait()
 
 
-class FaultyWriter(LogWriter):
+class FaultyStore(PostgresStore):
     """Its Nth commit fails the way we say, as often as we say."""
 
     def __init__(self, *, fails_at: int, times: int, is_done_all_the_same: bool = False) -> None:
-        super().__init__(retry_for_s=0.3)
+        super().__init__()
         self.attempts = 0
         self._fails_at, self._until, self._is_done = fails_at, fails_at + times, is_done_all_the_same
 
-    async def _commit(self, batch: Any) -> None:
+    async def commit(self, batch: list[Writing]) -> None:
         self.attempts += 1
         if self._fails_at <= self.attempts < self._until:
             if self._is_done:
-                await super()._commit(batch)
-            raise psycopg.OperationalError("the connection is gone")
-        await super()._commit(batch)
+                await super().commit(batch)
+            raise Unavailable("the connection is gone")
+        await super().commit(batch)
 
 
 @asynccontextmanager
-async def stage(writer: LogWriter | None = None) -> AsyncIterator[tuple[Keeper, Page, Page]]:
+async def stage(store: Store | None = None) -> AsyncIterator[tuple[Keeper, Page, Page]]:
     pair = await database_sync_to_async(make_pair)()
-    keeper = Keeper(writer=writer)
+    keeper = Keeper(store=store, retry_for_s=0.3)
     pages = Page(keeper, pair, Role.CANDIDATE), Page(keeper, pair, Role.INTERVIEWER)
     try:
         yield keeper, *pages
@@ -214,24 +214,24 @@ WAYS = {
 async def test_the_nth_write_fails_for_every_n(way: str) -> None:
     number = 1
     while True:
-        writer = FaultyWriter(fails_at=number, **WAYS[way])  # type: ignore[arg-type]
-        async with stage(writer) as (_, candidate, interviewer):
+        store = FaultyStore(fails_at=number, **WAYS[way])  # type: ignore[arg-type]
+        async with stage(store) as (_, candidate, interviewer):
             await act(candidate, interviewer)
             await check(candidate, interviewer)
-        if writer.attempts < number:
+        if store.attempts < number:
             break
         number += 1
     assert number > 6, "the interview takes several commits"
 
 
 async def test_while_the_log_cannot_be_written_nobody_sees_anything() -> None:
-    writer = FaultyWriter(fails_at=10**9, times=0)
-    async with stage(writer) as (_, candidate, interviewer):
+    store = FaultyStore(fails_at=10**9, times=0)
+    async with stage(store) as (_, candidate, interviewer):
         await candidate.come()
         await interviewer.come()
         candidate.type("before ")
         await until_saved(candidate)
-        writer._fails_at, writer._until = writer.attempts + 1, 10**9
+        store._fails_at, store._until = store.attempts + 1, 10**9
         candidate.type("hidden")
         interviewer.send(Say("k", "hidden"))
         for page in (candidate, interviewer):
@@ -239,19 +239,19 @@ async def test_while_the_log_cannot_be_written_nobody_sees_anything() -> None:
             assert page.close_code == 1013
             assert len(page.unsaved) == 1
         assert str(interviewer.text) == "before " and candidate.lines == {}
-        writer._until = 0
+        store._until = 0
         await until_saved(candidate, interviewer)
         await interviewer.until(lambda: str(interviewer.text) == "before hidden")
         await candidate.until(lambda: list(candidate.lines.values()) == ["hidden"])
 
 
 async def test_a_newcomer_is_shown_committed_things_only() -> None:
-    writer = FaultyWriter(fails_at=10**9, times=0)
-    async with stage(writer) as (_, candidate, interviewer):
+    store = FaultyStore(fails_at=10**9, times=0)
+    async with stage(store) as (_, candidate, interviewer):
         await candidate.come()
         candidate.type("before ")
         await until_saved(candidate)
-        writer._fails_at, writer._until = writer.attempts + 1, 10**9
+        store._fails_at, store._until = store.attempts + 1, 10**9
         candidate.type("hidden")
         await interviewer.come()
         await interviewer.until(lambda: interviewer.close_code is not None)

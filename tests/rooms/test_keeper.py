@@ -20,6 +20,7 @@ from rooms.phases import move_room
 from rooms.roles import Role
 from rooms.signals import room_moved
 from rooms.wire import Beat, Committed, Move, Moved, Say, SyncStep1, Welcome, decode_from_server
+from tests.rooms.inbox import Inbox
 from tests.rooms.people import Pair, make_pair
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,13 +41,13 @@ async def permit_of(pair: Pair, role: Role) -> Pass:
     return await database_sync_to_async(admit)({name: value}, str(pair.room_id))
 
 
-async def read_until(socket: Socket, kind: type) -> list[object]:
+async def read_until(inbox: Inbox, kind: type) -> list[object]:
     """Everything that is sent, up to the first of this kind."""
     seen: list[object] = []
     async with asyncio.timeout(DEADLINE_S):
         while not any(isinstance(message, kind) for message in seen):
-            frames = await socket.take()
-            assert frames, f"closed: {socket.closing}"
+            frames = await inbox.take()
+            assert frames, f"closed: {inbox.socket.closing}"
             seen += [decode_from_server(frame) for frame in frames]
     return seen
 
@@ -59,13 +60,13 @@ async def until(is_so: Callable[[], object]) -> None:
 
 async def test_a_room_comes_to_life_and_leaves_memory(keeper: Keeper) -> None:
     pair = await database_sync_to_async(make_pair)()
-    held, socket = await keeper.enter(await permit_of(pair, Role.CANDIDATE))
-    seen = await read_until(socket, SyncStep1)
+    inbox = await Inbox.enter(keeper, await permit_of(pair, Role.CANDIDATE))
+    seen = await read_until(inbox, SyncStep1)
     assert isinstance(seen[0], Welcome), "first of all"
     room = await Room.objects.aget(id=pair.room_id)
     assert room.phase == "lobby" and room.opened_at is not None
     assert list(keeper.rooms) == [pair.room_id]
-    keeper.leave(held, socket)
+    keeper.leave(inbox.held, inbox.socket)
     await until(lambda: not keeper.rooms)
     entries = await database_sync_to_async(log.entries)(pair.room_id)
     assert [entry.event["kind"] for entry in entries] == ["Move", "Came"]
@@ -74,21 +75,21 @@ async def test_a_room_comes_to_life_and_leaves_memory(keeper: Keeper) -> None:
 async def test_two_who_enter_at_once_find_one_room(keeper: Keeper) -> None:
     pair = await database_sync_to_async(make_pair)()
     permits = [await permit_of(pair, role) for role in (Role.CANDIDATE, Role.INTERVIEWER)] * 3
-    entered = await asyncio.gather(*(keeper.enter(permit) for permit in permits))
-    assert len({id(held) for held, _ in entered}) == 1
-    for _, socket in entered:
-        await read_until(socket, Welcome)
+    entered = await asyncio.gather(*(Inbox.enter(keeper, permit) for permit in permits))
+    assert len({id(inbox.held) for inbox in entered}) == 1
+    for inbox in entered:
+        await read_until(inbox, Welcome)
     entries = await database_sync_to_async(log.entries)(pair.room_id)
     assert [entry.event["kind"] for entry in entries] == ["Move", "Came", "Came"]
 
 
 async def test_a_flush_ends_with_how_far_the_log_is(keeper: Keeper) -> None:
     pair = await database_sync_to_async(make_pair)()
-    held, socket = await keeper.enter(await permit_of(pair, Role.CANDIDATE))
-    seen = await read_until(socket, SyncStep1)
+    inbox = await Inbox.enter(keeper, await permit_of(pair, Role.CANDIDATE))
+    seen = await read_until(inbox, SyncStep1)
     for number in range(3):
-        keeper.receive(held, socket, Say(f"k{number}", "hello"))
-    seen += await read_until(socket, Committed)
+        keeper.receive(inbox.held, inbox.socket, Say(f"k{number}", "hello"))
+    seen += await read_until(inbox, Committed)
     (committed,) = [message for message in seen if isinstance(message, Committed)]
     assert committed == Committed(2, 5, 3), "three messages that arrived together are one commit"
     assert keeper.writer.commits == 2
@@ -96,8 +97,8 @@ async def test_a_flush_ends_with_how_far_the_log_is(keeper: Keeper) -> None:
 
 async def test_pages_hear_a_beat(keeper: Keeper) -> None:
     pair = await database_sync_to_async(make_pair)()
-    _, socket = await keeper.enter(await permit_of(pair, Role.CANDIDATE))
-    seen = await read_until(socket, Beat)
+    inbox = await Inbox.enter(keeper, await permit_of(pair, Role.CANDIDATE))
+    seen = await read_until(inbox, Beat)
     (beat,) = [message for message in seen if isinstance(message, Beat)]
     assert beat.seq == 2
 
@@ -112,17 +113,17 @@ async def test_time_passes_in_a_room(keeper: Keeper) -> None:
 
     room_moved.connect(listen)
     try:
-        held, socket = await keeper.enter(await permit_of(pair, Role.CANDIDATE))
-        _, other = await keeper.enter(await permit_of(pair, Role.INTERVIEWER))
+        inbox = await Inbox.enter(keeper, await permit_of(pair, Role.CANDIDATE))
+        other = await Inbox.enter(keeper, await permit_of(pair, Role.INTERVIEWER))
         await read_until(other, Welcome)
-        keeper.receive(held, socket, Move("live"))
-        await read_until(socket, Moved)
-        held.opened_at -= timedelta(hours=1)
-        while held.live.phase is not Phase.WRAP_UP:
-            await read_until(socket, Moved)
-        held.opened_at -= timedelta(minutes=3)
-        await until(lambda: socket.closing is not None)
-        assert socket.closing is not None and socket.closing.close_code == 4410
+        keeper.receive(inbox.held, inbox.socket, Move("live"))
+        await read_until(inbox, Moved)
+        inbox.held.opened_at -= timedelta(hours=1)
+        while inbox.held.live.phase is not Phase.WRAP_UP:
+            await read_until(inbox, Moved)
+        inbox.held.opened_at -= timedelta(minutes=3)
+        await until(lambda: inbox.socket.closing is not None)
+        assert inbox.socket.closing is not None and inbox.socket.closing.close_code == 4410
         await until(lambda: Phase.FEEDBACK in told)
         assert told == [Phase.LOBBY, Phase.LIVE, Phase.WRAP_UP, Phase.FEEDBACK]
     finally:
@@ -137,10 +138,10 @@ async def test_time_passes_in_a_room(keeper: Keeper) -> None:
 async def test_a_move_by_another_process_wakes_the_room(keeper: Keeper) -> None:
     pair = await database_sync_to_async(make_pair)()
     keeper._beat_s = 3600  # so that looking at the database now and then cannot be what finds it
-    _, socket = await keeper.enter(await permit_of(pair, Role.CANDIDATE))
-    await read_until(socket, SyncStep1)
+    inbox = await Inbox.enter(keeper, await permit_of(pair, Role.CANDIDATE))
+    await read_until(inbox, SyncStep1)
     assert await database_sync_to_async(move_room)(room_id=pair.room_id, to=Phase.CANCELLED)
-    seen = await read_until(socket, Moved)
+    seen = await read_until(inbox, Moved)
     assert [message.phase for message in seen if isinstance(message, Moved)] == ["cancelled"]
 
 
@@ -148,28 +149,28 @@ async def test_a_bug_ends_the_room_here_and_the_page_sees_a_reference(
     keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair = await database_sync_to_async(make_pair)()
-    held, socket = await keeper.enter(await permit_of(pair, Role.CANDIDATE))
-    _, other = await keeper.enter(await permit_of(pair, Role.INTERVIEWER))
+    inbox = await Inbox.enter(keeper, await permit_of(pair, Role.CANDIDATE))
+    other = await Inbox.enter(keeper, await permit_of(pair, Role.INTERVIEWER))
     await read_until(other, Welcome)
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(held.live.chat, "accept", broken)
-    keeper.receive(held, socket, Say("k", "hello"))
-    assert socket.closing is not None and "reference" in socket.closing.sentence
-    assert other.closing is not None and other.closing.close_code == 1013
+    monkeypatch.setattr(inbox.held.live.chat, "accept", broken)
+    keeper.receive(inbox.held, inbox.socket, Say("k", "hello"))
+    assert inbox.socket.closing is not None and "reference" in inbox.socket.closing.sentence
+    assert other.socket.closing is not None and other.socket.closing.close_code == 1013
     assert not keeper.rooms
-    again, _ = await keeper.enter(await permit_of(pair, Role.INTERVIEWER))
-    assert again is not held
+    again = await Inbox.enter(keeper, await permit_of(pair, Role.INTERVIEWER))
+    assert again.held is not inbox.held
 
 
-async def test_an_outbox_is_bounded() -> None:
+def test_an_outbox_is_bounded() -> None:
     socket = Socket("x", Role.CANDIDATE)
     for _ in range(OUTBOX_BYTES // 60_000 + 2):
         socket.put(b"x" * 60_000)
     assert socket.closing is not None and socket.closing.close_code == 4408
-    assert await socket.take() == []
+    assert socket.take() == []
 
 
 def test_intervals_keep_what_is_promised() -> None:
