@@ -80,6 +80,22 @@ class TryAgain(Refusal):
     close_code = 1013
 
 
+class Busy(Refusal):
+    """At the door; the page tries again by itself."""
+
+    code = "busy"
+    sentence = "Many are coming in at this moment. Trying again shortly."
+    status = 503
+    close_code = 1013
+
+
+class TooManySockets(Refusal):
+    code = "too_many_sockets"
+    sentence = "You have your rooms open in too many tabs. Close some, then reload this one."
+    status = 429
+    close_code = 4429
+
+
 class Restarting(Refusal):
     code = "restarting"
     sentence = "The server restarts. Reconnecting in a moment."

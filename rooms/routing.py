@@ -1,17 +1,14 @@
-"""Socket paths."""
+"""Socket paths, for every shell."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+import re
+from urllib.parse import unquote
 
-from channels.routing import URLRouter
-from django.urls import path, re_path
+_ROOM = re.compile(r"/sockets/rooms/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
-from rooms.consumers import no_socket, room_socket
 
-sockets = URLRouter(
-    [
-        path("sockets/rooms/<uuid:room_id>", cast(Any, room_socket)),
-        re_path("", cast(Any, no_socket)),
-    ]
-)
+def room_at(path: str) -> str | None:
+    """The id of the room whose socket is at this path; None for every other path."""
+    found = _ROOM.fullmatch(unquote(path))
+    return found[1] if found else None

@@ -44,6 +44,8 @@ export const WORDS = {
   not_now: ["That is not possible at this moment of the interview.", ""],
   too_slow: ["Your connection fell behind.", "Reconnecting and catching up."],
   try_again: ["The room cannot save right now.", "Keep this page open; it will try again."],
+  busy: ["Many are coming in at this moment.", "Trying again shortly."],
+  too_many_sockets: ["You have your rooms open in too many tabs.", "Close some, then reload this one."],
   restarting: ["The server restarts.", "Reconnecting in a moment."],
   invitation_spent: [
     "This link was used already or has expired.",

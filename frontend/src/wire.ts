@@ -370,10 +370,11 @@ export const CLOSE_CODES: Record<number, string> = {
   4404: "no_such_room",
   4408: "too_slow",
   4410: "room_ended",
+  4429: "too_many_sockets",
 };
 
 /** After these the page stays closed: coming back would end the same way, or is not wanted. */
-const FINAL = new Set([1000, 1009, 4400, 4401, 4403, 4404, 4409, 4410]);
+const FINAL = new Set([1000, 1009, 4400, 4401, 4403, 4404, 4409, 4410, 4429]);
 
 /** Whether the page reconnects by itself after this close code (1006 and what a proxy may invent included). */
 export function isFinal(closeCode: number): boolean {

@@ -1,51 +1,42 @@
-"""HTTP goes to Django, sockets to the rooms; origin and sign-in are checked around both."""
+"""HTTP goes to Django, sockets to the rooms, and the server's end is told to both."""
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
-from urllib.parse import ParseResult
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, cast
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "anteroom.settings")
 http = get_asgi_application()  # sets Django up, so it stands before what imports models
 
-from channels.routing import ProtocolTypeRouter  # noqa: E402
-from channels.security.websocket import OriginValidator  # noqa: E402
-from django.conf import settings  # noqa: E402
+from anteroom import collector  # noqa: E402
+from anteroom.lifespan import lifespan  # noqa: E402
+from rooms.consumers import room_socket  # noqa: E402
 
-from rooms.routing import sockets  # noqa: E402
-
-logger = logging.getLogger(__name__)
-
-
-class FullOriginValidator(OriginValidator):  # type: ignore[misc]
-    """Compares scheme, host and port; a page of another site is refused before the handshake ends."""
-
-    def valid_origin(self, parsed_origin: ParseResult | None) -> bool:
-        is_valid = bool(super().valid_origin(parsed_origin))
-        if not is_valid:
-            logger.info("a socket was refused: another origin")
-        return is_valid
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-class OwnRootPath:
-    """Ignores the Daphne-Root-Path header, by which any client could rewrite the links of a page."""
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """What every ASGI server asks."""
+    if scope["type"] == "http":
+        # Without the path that a client can claim by a Daphne-Root-Path header, to rewrite a page's links.
+        await http({**scope, "root_path": ""}, receive, cast(Any, send))
+    elif scope["type"] == "websocket":
+        await room_socket(scope, receive, send)
+    elif scope["type"] == "lifespan":
+        await lifespan(receive, send)
+    else:
+        raise ValueError(f"an ASGI scope of the type {scope['type']}")
 
-    def __init__(self, application: object) -> None:
-        self._application = application
-
-    async def __call__(self, scope: dict[str, object], receive: object, send: object) -> None:
-        await self._application({**scope, "root_path": ""}, receive, send)  # type: ignore[operator]
-
-
-application = OwnRootPath(
-    ProtocolTypeRouter({"http": http, "websocket": FullOriginValidator(sockets, settings.ALLOWED_ORIGINS)})
-)
 
 if "daphne.server" in sys.modules:
     from anteroom.daphne_sockets import install
 
     install()
+
+collector.settle()

@@ -18,10 +18,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 import psycopg
@@ -40,7 +40,11 @@ class CannotServe(Exception):
 
 
 MESSAGE_LIMIT_BYTES = 128 * 1024
-"""Where Daphne cuts a socket off; the room refuses half of that already, with a sentence."""
+"""Where a server cuts a socket off; the room refuses half of that already, with a sentence."""
+GRACE_S = 10
+"""How long servers of others' making may take to end."""
+Shell = Literal["daphne", "uvicorn", "granian", "roomserver"]
+"""What serves the rooms' sockets; pages come from the same server, beside a roomserver from Daphne."""
 
 
 def daphne_command(port: int = 0, host: str = "127.0.0.1", *, descriptor: int | None = None) -> list[str]:
@@ -54,6 +58,40 @@ def daphne_command(port: int = 0, host: str = "127.0.0.1", *, descriptor: int | 
         sys.executable, "-m", "daphne", *where, "--verbosity", "0", "--no-server-name",
         "--websocket-max-message-size", limit, "--websocket-max-frame-size", limit,
         "anteroom.asgi:application",
+    ]  # fmt: skip
+
+
+def uvicorn_command(port: int = 0, host: str = "127.0.0.1") -> list[str]:
+    """The same application under uvicorn: one process, no access log, no compression."""
+    return [
+        sys.executable, "-m", "uvicorn", "anteroom.asgi:application", "--host", host, "--port", str(port),
+        "--loop", "uvloop", "--ws", "websockets-sansio", "--ws-max-size", str(MESSAGE_LIMIT_BYTES),
+        "--ws-per-message-deflate", "false", "--lifespan", "on", "--no-access-log", "--no-server-header",
+        "--no-proxy-headers", "--log-level", "warning",
+        "--timeout-graceful-shutdown", str(GRACE_S),
+    ]  # fmt: skip
+
+
+def granian_command(port: int = 0, host: str = "127.0.0.1") -> list[str]:
+    """The same application under granian: one worker process, no access log."""
+    return [
+        sys.executable, "-m", "granian", "anteroom.asgi:application", "--interface", "asgi", "--host", host,
+        "--port", str(port), "--workers", "1", "--http", "1", "--loop", "uvloop", "--no-access-log",
+        "--log-level", "warning", "--workers-kill-timeout", str(GRACE_S),
+    ]  # fmt: skip
+
+
+def roomserver_command(
+    port: int = 0, host: str = "127.0.0.1", *, descriptor: int | None = None, processes: int = 0
+) -> list[str]:
+    """The rooms' sockets alone, over picows.
+
+    descriptor: an open listening socket to serve instead of a port. processes: how many it starts and keeps
+    alive; 0: it serves itself.
+    """
+    where = ["--host", host, "--port", str(port)] if descriptor is None else ["--fd", str(descriptor)]
+    return [
+        sys.executable, "-m", "django", "roomserver", *where, "--processes", str(processes), "--no-color",
     ]  # fmt: skip
 
 
@@ -93,20 +131,47 @@ class Site:
     A killed server comes back on the same port by `start`, as after a crash.
     """
 
-    def __init__(self, *, home: Path, database_url: str, port: int = 0) -> None:
-        """home: an existing folder for key, logs and collected files. port: 0 picks a free one."""
+    def __init__(
+        self,
+        *,
+        home: Path,
+        database_url: str,
+        port: int = 0,
+        shell: Shell = "daphne",
+        processes: int = 0,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """home: an existing folder for key, logs and collected files. port: of the pages, 0 picks a free one.
+
+        processes: of a roomserver; 0: one, which nobody watches. settings: more of them, by environment name.
+        """
         self.home = home
         self.database_url = database_url
         self.port = port or free_port()
         self.url = f"http://localhost:{self.port}"
+        self.shell = shell
         self.log_path = home / "server.log"
+        """Of the server that serves the sockets."""
+        self.pages_log_path = home / "pages.log" if shell == "roomserver" else self.log_path
         self.worker_log_path = home / "worker.log"
+        self._socket_port = free_port() if shell == "roomserver" else self.port
+        self._processes = processes
+        self._settings = dict(settings or {})
         self._server: subprocess.Popen[bytes] | None = None
+        self._pages: subprocess.Popen[bytes] | None = None
         self._worker: subprocess.Popen[bytes] | None = None
 
     @property
     def socket_url(self) -> str:
-        return self.url.replace("http", "ws", 1)
+        """Where the rooms' sockets are, without a path."""
+        return f"ws://localhost:{self._socket_port}"
+
+    @property
+    def server_pid(self) -> int:
+        """The process that was started to serve the sockets. Raises RuntimeError when none runs."""
+        if self._server is None:
+            raise RuntimeError("the site is not running")
+        return self._server.pid
 
     @property
     def environment(self) -> dict[str, str]:
@@ -118,6 +183,7 @@ class Site:
             "ANTEROOM_HOME": str(self.home),
             "DATABASE_URL": self.database_url,
             "SITE_URL": self.url,
+            **self._settings,
         }
 
     def prepare(self) -> None:
@@ -136,16 +202,34 @@ class Site:
         return _run_command(self.environment, *arguments)
 
     def start(self) -> None:
-        """Start the server and wait until it answers. Raises CannotServe."""
-        self._server = self._spawn(daphne_command(self.port), self.log_path)
+        """Start the servers that do not run and wait until they answer. Raises CannotServe."""
+        if self._server is None:
+            self._server = self._spawn(self._command(), self.log_path)
+        if self.shell == "roomserver" and self._pages is None:
+            self._pages = self._spawn(daphne_command(self.port), self.pages_log_path)
+            self._wait(self._pages, self.port, self.pages_log_path)
+        self._wait(self._server, self._socket_port, self.log_path)
+
+    def _command(self) -> list[str]:
+        match self.shell:
+            case "daphne":
+                return daphne_command(self.port)
+            case "uvicorn":
+                return uvicorn_command(self.port)
+            case "granian":
+                return granian_command(self.port)
+            case "roomserver":
+                return roomserver_command(self._socket_port, processes=self._processes)
+
+    def _wait(self, server: subprocess.Popen[bytes], port: int, log_path: Path) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._answers():
-            if self._server.poll() is not None:
-                raise CannotServe(f"The server stopped at once: {_last_lines(self.log_path)}")
+        while not self._answers(port):
+            if server.poll() is not None:
+                raise CannotServe(f"The server stopped at once: {_last_lines(log_path)}")
             if time.monotonic() > deadline:
                 self.kill()
                 raise CannotServe(
-                    f"The server did not answer in {START_TIMEOUT_S} s: {_last_lines(self.log_path)}"
+                    f"The server did not answer in {START_TIMEOUT_S} s: {_last_lines(log_path)}"
                 )
             time.sleep(POLL_S)
 
@@ -155,25 +239,24 @@ class Site:
             self._worker = self._spawn(worker_command(), self.worker_log_path)
 
     def kill(self) -> None:
-        """kill -9 of the server, for tests and figures of what survives it."""
+        """kill -9 of the server of the sockets and of what it started, for tests and figures of what
+        survives it.
+        """
         if self._server:
-            self._server.kill()
-            self._server.wait()
+            _kill_session(self._server)
             self._server = None
 
     def stop(self) -> None:
         """End what was started: politely first, then not."""
-        for process in (self._worker, self._server):
-            if process and process.poll() is None:
+        started = [each for each in (self._worker, self._server, self._pages) if each]
+        for process in started:
+            if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-        for process in (self._worker, self._server):
-            if process:
-                try:
-                    process.wait(STOP_TIMEOUT_S)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
-        self._worker = self._server = None
+        for process in started:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_TIMEOUT_S)
+            _kill_session(process)
+        self._worker = self._server = self._pages = None
 
     @contextmanager
     def database(self) -> Iterator[None]:
@@ -204,9 +287,9 @@ class Site:
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 
-    def _answers(self) -> bool:
+    def _answers(self, port: int) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=5):
+            with urllib.request.urlopen(f"http://localhost:{port}/healthz", timeout=5):
                 return True
         except urllib.error.HTTPError:
             return True  # it speaks; a missing worker is none of our business
@@ -248,6 +331,13 @@ def _server_connection(database_url: str) -> psycopg.Connection:
 
 
 # --- inside -------------------------------------------------------------------------------------------
+
+
+def _kill_session(process: subprocess.Popen[bytes]) -> None:
+    """kill -9 of what was started and of what that has started; each was given a session of its own."""
+    with suppress(ProcessLookupError, PermissionError):  # nothing is left; macOS says so with EPERM
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _run_command(environment: dict[str, str], *arguments: str) -> str:
