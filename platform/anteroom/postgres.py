@@ -31,6 +31,8 @@ OUTSIDE = Path("/var/lib/anteroom")
 """Where clusters of root lie when their own folder is closed to the unprivileged user."""
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 20
+OLD_SESSIONS = "shared memory block"
+"""What Postgres says when sessions of a killed server are still at work."""
 ROLE = DATABASE = "anteroom"
 
 
@@ -61,6 +63,11 @@ class EmbeddedPostgres:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
+    @property
+    def exit_code(self) -> int | None:
+        """Of one that ended by itself; None while it runs, and when it was stopped from here."""
+        return self._process.poll() if self._process else None
+
     def start(self, *, options: dict[str, str] | None = None) -> str:
         """Make the cluster if there is none, start it, wait until it answers; returns its URL.
 
@@ -90,8 +97,16 @@ class EmbeddedPostgres:
                 "with the version that made them, or set DATABASE_URL."
             )
         self._end_orphan()
-        self._launch(options)
-        self._wait_until_ready()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            self._launch(options)
+            try:
+                return self._wait_until_ready()
+            except CannotStart as error:
+                # A session of a killed server that is still at work: two servers would ruin the data.
+                if OLD_SESSIONS not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def _launch(self, options: dict[str, str]) -> None:
         arguments = [
@@ -182,7 +197,8 @@ class EmbeddedPostgres:
     def _end_orphan(self) -> None:
         """Deal with what a controller that was killed left: a server still running, or only its pid file.
 
-        Postgres itself survives a stale file, except when its number now belongs to another program.
+        Postgres itself deals with a stale file, and looks by it whether sessions of the dead server are still
+        at work; except when its number now belongs to another program.
         """
         pid_file = self.folder / "data" / "postmaster.pid"
         try:
@@ -190,7 +206,8 @@ class EmbeddedPostgres:
         except (OSError, ValueError, IndexError):
             return
         if str(self.folder / "data") not in _command_of(pid):
-            pid_file.unlink(missing_ok=True)
+            if _exists(pid):
+                pid_file.unlink(missing_ok=True)
             return
         os.kill(pid, signal.SIGINT)
         deadline = time.monotonic() + STOP_TIMEOUT_S
@@ -275,6 +292,16 @@ def _command_of(pid: int) -> str:
         ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
     return told.stdout.strip()
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _reachable(folder: Path, uid: int) -> bool:

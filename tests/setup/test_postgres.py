@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -24,6 +25,10 @@ postgres.start()
 print(postgres.pid, flush=True)
 sys.stdin.read()
 """
+
+
+def is_running(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +69,19 @@ def test_a_pid_file_that_now_names_another_program_is_no_obstacle(postgres: Embe
             assert other.poll() is None
         finally:
             other.kill()
+
+
+def test_after_kill_9_it_waits_for_sessions_that_are_still_at_work(postgres: EmbeddedPostgres) -> None:
+    """Two servers on the same files would ruin them."""
+    with psycopg.connect(postgres.start(), autocommit=True) as connection:
+        busy = connection.info.backend_pid
+        connection.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 20000000)")
+        until(lambda: psutil.Process(busy).cpu_times().user > 0.2, "the session is at work")
+        postgres.kill()
+        assert is_running(busy), "it ended at once: the test shows nothing"
+        postgres.start()
+        assert not is_running(busy)
+        connection.close()
 
 
 def test_a_second_owner_is_refused_while_the_first_lives(postgres: EmbeddedPostgres) -> None:
