@@ -84,7 +84,7 @@ class Connection(WSListener):
     """One socket: picows calls it with frames, the room's outbox with news."""
 
     __slots__ = (
-        "__weakref__", "_deadline", "_early", "_fragments", "_is_blocked", "_is_ending", "_is_gone",
+        "_deadline", "_early", "_fragments", "_is_blocked", "_is_ending", "_is_gone",
         "_is_waiting", "_request", "_server", "_session", "_stream", "_transport", "is_dirty", "was_heard",
     )  # fmt: skip
 
@@ -161,7 +161,7 @@ class Connection(WSListener):
             self._fail()
 
     def _receive(self, message: bytes) -> None:
-        if self._is_ending:
+        if self._transport.is_close_frame_sent:  # by us, or by picows, which goes on parsing what it refused
             return
         if self._early is not None:
             self._early.append(message)

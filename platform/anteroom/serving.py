@@ -207,8 +207,9 @@ class Site:
             self._server = self._spawn(self._command(), self.log_path)
         if self.shell == "roomserver" and self._pages is None:
             self._pages = self._spawn(daphne_command(self.port), self.pages_log_path)
-            self._wait(self._pages, self.port, self.pages_log_path)
         self._wait(self._server, self._socket_port, self.log_path)
+        if self._pages is not None:
+            self._wait(self._pages, self.port, self.pages_log_path)
 
     def _command(self) -> list[str]:
         match self.shell:

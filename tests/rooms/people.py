@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from django.conf import settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.models import Person
-from anteroom.serving import Site, drop_database, fresh_name, make_database
+from anteroom.serving import Shell, Site, drop_database, fresh_name, make_database
 from rooms.client import RoomClient
 from rooms.models import Room, Seat
 from rooms.passes import make_session
@@ -49,12 +49,26 @@ def make_pair(**fields: object) -> Pair:
 
 
 @contextmanager
-def socket_site(template: str, home: Path, blocker: DjangoDbBlocker) -> Iterator[Site]:
-    """A running server with a database of its own and without pages: only sockets are asked for."""
+def socket_site(
+    template: str,
+    home: Path,
+    blocker: DjangoDbBlocker,
+    *,
+    shell: Shell = "daphne",
+    processes: int = 0,
+    switches: Mapping[str, str] | None = None,
+) -> Iterator[Site]:
+    """A running server with a database of its own and without pages: only sockets are asked for.
+
+    switches: settings of the server by environment name.
+    """
     server = os.environ["DATABASE_URL"]
     name = fresh_name("sockets")
     (home / "secret_key").write_text(settings.SECRET_KEY)  # so that sessions made here count there
-    site = Site(home=home, database_url=make_database(server, name, template=template))
+    site = Site(
+        home=home, database_url=make_database(server, name, template=template), shell=shell,
+        processes=processes, settings=switches,
+    )  # fmt: skip
     try:
         site.start()
         with blocker.unblock(), site.database():

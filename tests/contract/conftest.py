@@ -1,0 +1,25 @@
+"""Every test of this folder runs against every server that can carry a room's sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import get_args
+
+import pytest
+from pytest_django.plugin import DjangoDbBlocker
+
+from anteroom.serving import Shell, Site
+from tests.rooms.people import socket_site
+
+
+@pytest.fixture(scope="package", params=get_args(Shell))
+def rooms_site(
+    request: pytest.FixtureRequest,
+    site_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[Site]:
+    """A running server for all tests, and its database for Django here."""
+    home = tmp_path_factory.mktemp(request.param)
+    with socket_site(site_template, home, django_db_blocker, shell=request.param) as site:
+        yield site
