@@ -37,6 +37,13 @@ class FrameTooLarge(Refusal):
     close_code = 1009
 
 
+class CodeTooLong(Refusal):
+    code = "code_too_long"
+    sentence = "The code is longer than a room holds. Reload to go on without the last of it."
+    status = 413
+    close_code = 4413
+
+
 class BadLine(Refusal):
     """Answered with Refused, the socket stays open."""
 

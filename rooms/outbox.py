@@ -10,8 +10,9 @@ from rooms.errors import TooSlow
 from rooms.live.presence import Connection
 from rooms.passes import Pass
 
-OUTBOX_BYTES = 4 * 1024 * 1024
-"""Waiting for one connection. A document of a long interview is some 300 kB."""
+OUTBOX_BYTES = 8 * 1024 * 1024
+"""Waiting for one connection. What a room holds is bounded below it (code, talk and board together 6 MiB), so
+that a newcomer's first answer always fits."""
 
 
 def _nobody() -> None:

@@ -461,6 +461,7 @@ CLOSE_CODES: dict[int, str] = {
     4404: "no_such_room",
     4408: "too_slow",
     4410: "room_ended",
+    4413: "code_too_long",
     4429: "too_many_sockets",
 }
 """Close code to error code. A page reconnects by itself after 1006, 1012, 1013 and 4408."""

@@ -39,6 +39,7 @@ export const WORDS = {
   room_ended: ["The room has ended.", "Your work is saved. Go on to feedback."],
   bad_frame: ["The page sent something the room could not read.", "Reload to go on; saved work is safe."],
   frame_too_large: ["That is too much at once.", "Paste or draw it in smaller parts."],
+  code_too_long: ["The code is longer than a room holds.", "Reload to go on without the last of it."],
   bad_line: ["That line cannot be sent as it is.", "Shorten it, or take out unusual characters."],
   bad_drawing: ["That drawing cannot be kept.", "The board takes shapes, lines, arrows, strokes and text."],
   not_now: ["That is not possible at this moment of the interview.", ""],

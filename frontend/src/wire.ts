@@ -370,11 +370,12 @@ export const CLOSE_CODES: Record<number, string> = {
   4404: "no_such_room",
   4408: "too_slow",
   4410: "room_ended",
+  4413: "code_too_long",
   4429: "too_many_sockets",
 };
 
 /** After these the page stays closed: coming back would end the same way, or is not wanted. */
-const FINAL = new Set([1000, 1009, 4400, 4401, 4403, 4404, 4409, 4410, 4429]);
+const FINAL = new Set([1000, 1009, 4400, 4401, 4403, 4404, 4409, 4410, 4413, 4429]);
 
 /** Whether the page reconnects by itself after this close code (1006 and what a proxy may invent included). */
 export function isFinal(closeCode: number): boolean {

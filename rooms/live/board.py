@@ -8,6 +8,7 @@ Merging: data/reconcile.ts there.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,8 @@ Check = Callable[[Any], bool]
 
 MAX_ELEMENTS = 5_000
 """On one board, deleted ones included: they have to stay, or they would come back."""
+MAX_BYTES = 4 * 1024 * 1024
+"""Of all elements as they are sent: a thousand strokes of a pen."""
 MAX_POINTS = 4_000
 MAX_TEXT_CHARACTERS = 10_000
 MAX_NUMBER = 1e7
@@ -200,6 +203,7 @@ class Board:
     def __init__(self) -> None:
         self._elements: dict[str, Element] = {}
         self._seqs: dict[str, int] = {}
+        self._bytes = 0
 
     def accept(self, elements: list[Element]) -> tuple[list[Element], list[Element]]:
         """Of these elements: what is newer than the board's, and where the board has something newer.
@@ -214,7 +218,11 @@ class Board:
                 newer[element["id"]] = element
             elif kept["version"] != element["version"] or kept["versionNonce"] != element["versionNonce"]:
                 older.append(kept)
-        if len(self._elements.keys() | newer.keys()) > MAX_ELEMENTS:
+        more_bytes = sum(
+            _size(each) - self._size_of(each["id"]) for each in newer.values() if not each["isDeleted"]
+        )
+        is_too_much = more_bytes > 0 and self._bytes + more_bytes > MAX_BYTES
+        if is_too_much or len(self._elements.keys() | newer.keys()) > MAX_ELEMENTS:
             raise BadDrawing("The board is full. Clear some of it before drawing more.")
         return list(newer.values()), older
 
@@ -223,8 +231,15 @@ class Board:
         for element in elements:
             kept = self._elements.get(element["id"])
             if kept is None or wins(element, kept):
-                self._elements[element["id"]] = element
-                self._seqs[element["id"]] = seq
+                self._keep(seq, element)
+
+    def _keep(self, seq: int, element: Element) -> None:
+        self._bytes += _size(element) - self._size_of(element["id"])
+        self._elements[element["id"]] = element
+        self._seqs[element["id"]] = seq
+
+    def _size_of(self, key: str) -> int:
+        return _size(self._elements[key]) if key in self._elements else 0
 
     def after(self, seq: int) -> list[Element]:
         """The elements that changed behind this place in the log, in the order in which they are drawn."""
@@ -242,5 +257,8 @@ class Board:
     def read(self, written: list[Any]) -> None:
         """What `write` gave."""
         for seq, element in written:
-            self._elements[element["id"]] = element
-            self._seqs[element["id"]] = seq
+            self._keep(seq, element)
+
+
+def _size(element: Element) -> int:
+    return len(json.dumps(element, ensure_ascii=False, separators=(",", ":")).encode())

@@ -9,6 +9,9 @@ from rooms.live.entry import Entry
 from rooms.roles import Role
 from rooms.wire import MAX_CHAT_CHARACTERS, MAX_KEY_CHARACTERS, Said, Say
 
+MAX_BYTES = 512 * 1024
+"""Of all lines as they are sent: some ten thousand ordinary ones."""
+
 
 class Chat:
     """Everything said in the room, in order."""
@@ -17,6 +20,7 @@ class Chat:
         self._lines: list[Said] = []
         self._keys: set[tuple[str, str]] = set()
         """Seat and key."""
+        self._bytes = 0
 
     def accept(self, role: Role, message: Say) -> bool:
         """Whether the line is to be kept; False for one that was sent before. Raises BadLine."""
@@ -28,7 +32,11 @@ class Chat:
             raise BadLine(f"A line holds up to {MAX_CHAT_CHARACTERS:,} characters. Send it in parts.")
         if "\x00" in message.text or not _is_unicode(message.text + message.key):
             raise BadLine
-        return (role.word, message.key) not in self._keys
+        if (role.word, message.key) in self._keys:
+            return False
+        if self._bytes > MAX_BYTES:
+            raise BadLine("The talk has grown as long as a room can hold.")
+        return True
 
     def take(self, entry: Entry) -> Said:
         """Add a line from the log; what is shown of it."""
@@ -37,6 +45,7 @@ class Chat:
 
     def _keep(self, line: Said) -> Said:
         self._lines.append(line)
+        self._bytes += len(line.encode())
         self._keys.add((line.seat, line.key))
         return line
 

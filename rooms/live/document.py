@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from pycrdt import Doc, Text, TransactionEvent
 
-from rooms.errors import BadFrame
-from rooms.live.gate import ROOT, Gate, Vector, read_vector, writers
+from rooms.errors import BadFrame, CodeTooLong
+from rooms.live.gate import ROOT, Gate, Vector, read_vector
 from rooms.roles import Role
 
 NOTHING = b"\x00\x00"
 """An update without structs and without deletions."""
+MAX_BYTES = 3 << 19
+"""Of the compact state: a million characters and more. Who writes beyond it is sent away, since an edit that
+is refused cannot be taken back at its writer's."""
 MIN_TAIL_BYTES = 64 * 1024
 MAX_VECTOR_BYTES = 64 * 1024
 ORDINARY_BYTES = 256
@@ -52,6 +55,11 @@ class Document:
         return self._gate.owners
 
     @property
+    def halves(self) -> dict[int, set[int]]:
+        """Where a surrogate pair must not be split: see Gate."""
+        return self._gate.halves
+
+    @property
     def state(self) -> bytes:
         """All of it as one update, without what was deleted."""
         return self._doc.get_update()
@@ -73,11 +81,15 @@ class Document:
         """Apply an update of this seat.
 
         Returns what is new in it, as the update to keep and to show; None when all was known.
-        Raises BadFrame or FrameTooLarge; the document is then as it was before.
+        Raises BadFrame, CodeTooLong or FrameTooLarge; the document is then as it was before.
         """
         passed = self._gate.check(role, update)
         if not passed.ends and not passed.deletes:
             return None
+        if passed.ends and len(self._base) + self._tail_bytes > MAX_BYTES:
+            self._compact()
+            if len(self._base) > MAX_BYTES:
+                raise CodeTooLong
         if passed.is_new and len(passed.ends) == 1 and (not passed.deletes or len(update) <= ORDINARY_BYTES):
             self._apply(update)
             news = update
@@ -93,21 +105,18 @@ class Document:
     def replay(self, role: Role, update: bytes) -> None:
         """Apply an update from the log, which passed the gate when it was written."""
         self._doc.apply_update(update)
-        for client, end in writers(update).items():
-            if end > self._gate.clocks.get(client, 0):
-                self._gate.clocks[client] = end
-                self._gate.owners.setdefault(client, role)
+        self._gate.learn(role, update)
         self._remember(update)
 
-    def restore(self, state: bytes, owners: dict[int, Role]) -> None:
-        """Become what `state` was, with the seat of every clientID. Raises ValueError."""
+    def restore(self, state: bytes, owners: dict[int, Role], halves: dict[int, set[int]]) -> None:
+        """Become what `state` was, with what else the gate has to know. Raises ValueError."""
         try:
             self._doc.apply_update(state)
         except BaseException as error:
             _unless_meant(error)
             raise ValueError("no state of a document") from error
         self._gate.clocks = read_vector(self.vector)
-        self._gate.owners = owners
+        self._gate.owners, self._gate.halves = owners, halves
         self._base = state
 
     def _apply(self, update: bytes) -> None:
@@ -143,9 +152,12 @@ class Document:
         self._tail.append(update)
         self._tail_bytes += len(update) + 64
         if self._tail_bytes > max(MIN_TAIL_BYTES, len(self._base)):
-            self._base = self._doc.get_update()
-            self._tail.clear()
-            self._tail_bytes = 0
+            self._compact()
+
+    def _compact(self) -> None:
+        self._base = self._doc.get_update()
+        self._tail.clear()
+        self._tail_bytes = 0
 
     def _rebuild(self) -> None:
         self._fresh()

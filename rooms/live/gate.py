@@ -31,6 +31,9 @@ GARBAGE, DELETED, STRING, FORMAT = 0, 1, 4, 6
 HAS_ORIGIN, HAS_RIGHT_ORIGIN, HAS_KEY, CONTENT = 0x80, 0x40, 0x20, 0x1F
 _ROOT_BYTES = ROOT.encode()
 
+LAST_OF_ONE_UNIT = "\uffff"
+"""Characters beyond it are a pair of UTF-16 units."""
+
 Vector = dict[int, int]
 """Next clock by clientID."""
 
@@ -44,6 +47,8 @@ class Passed:
     is_next: bool
     """Every struct continues exactly where the document stands: the bytes can be kept as they are."""
     deletes: bool
+    halves: dict[int, set[int]]
+    """By clientID, the clocks of second halves of surrogate pairs that it brings."""
 
     @property
     def is_new(self) -> bool:
@@ -56,6 +61,9 @@ class Gate:
 
     clocks: Vector = field(default_factory=dict)
     owners: dict[int, Role] = field(default_factory=dict)
+    halves: dict[int, set[int]] = field(default_factory=dict)
+    """By clientID, the clocks of second halves of surrogate pairs. Yjs counts UTF-16 units, and an edit
+    between the halves leaves different texts at yrs and at Yjs, for ever."""
 
     def check(self, role: Role, update: bytes) -> Passed:
         """Parse an update of this seat. Changes nothing. Raises BadFrame, FrameTooLarge."""
@@ -72,10 +80,14 @@ class Gate:
         deletes = self._deletions(reader, ends)
         if reader.at != len(update):
             raise BadFrame
+        if self.halves or reader.halves:
+            for client, clock in reader.cuts:
+                if clock in self.halves.get(client, ()) or clock in reader.halves.get(client, ()):
+                    raise BadFrame
         fresh = sum(client not in self.owners for client in ends)
         if fresh and fresh + sum(owner is role for owner in self.owners.values()) > MAX_CLIENT_IDS:
             raise BadFrame
-        return Passed(ends, is_next, deletes)
+        return Passed(ends, is_next, deletes, reader.halves)
 
     def admit(self, role: Role, passed: Passed) -> None:
         """The document took it."""
@@ -83,6 +95,19 @@ class Gate:
             if end > self.clocks.get(client, 0):
                 self.clocks[client] = end
                 self.owners.setdefault(client, role)
+        for client, halves in passed.halves.items():
+            self.halves.setdefault(client, set()).update(halves)
+
+    def learn(self, role: Role, update: bytes) -> None:
+        """An update of this seat from the log, which passed when it was written."""
+        reader = _Reader(update)
+        ends: Vector = {}
+        for _ in range(reader.number()):
+            structs, client, clock = reader.number(), reader.number(), reader.number()
+            for _ in range(structs):
+                clock += self._struct(reader, client, clock)
+            ends[client] = clock
+        self.admit(role, Passed(ends, True, False, reader.halves))
 
     def _structs(self, reader: _Reader, role: Role, ends: Vector) -> bool:
         """Parse what one clientID wrote; whether it begins where the document stands."""
@@ -109,15 +134,15 @@ class Gate:
         if info & HAS_KEY:
             raise BadFrame
         if info & HAS_ORIGIN:
-            reader.id_before(client, clock)
+            reader.id_before(client, clock, cuts_behind=1)
         if info & HAS_RIGHT_ORIGIN:
-            reader.id_before(client, clock)
+            reader.id_before(client, clock, cuts_behind=0)
         if not info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN) and (
             reader.byte() != 1 or reader.bytes() != _ROOT_BYTES
         ):
             raise BadFrame
         if content == STRING:
-            return reader.text_length()
+            return reader.text_length(client, clock)
         if content == DELETED:
             return reader.length()
         if content == FORMAT:
@@ -137,19 +162,23 @@ class Gate:
                 clock, length = reader.number(), reader.number()
                 if not length or clock + length > end:
                     raise BadFrame
+                reader.cuts += ((client, clock), (client, clock + length))
         return bool(seen)
 
 
 class _Reader:
     """Reads an update front to back; everything it does not expect is a BadFrame."""
 
-    __slots__ = ("at", "ids", "update")
+    __slots__ = ("at", "cuts", "halves", "ids", "update")
 
     def __init__(self, update: bytes) -> None:
         self.update = update
         self.at = 0
         self.ids: list[tuple[int, int]] = []
         """Neighbours named by structs that do not come earlier in the same run."""
+        self.cuts: list[tuple[int, int]] = []
+        """Where text may be split: before this clock of this clientID."""
+        self.halves: dict[int, set[int]] = {}
 
     def byte(self) -> int:
         try:
@@ -183,9 +212,13 @@ class _Reader:
             raise BadFrame
         return length
 
-    def id_before(self, client: int, clock: int) -> None:
-        """The id of a neighbour: earlier in this run, or to be looked up."""
+    def id_before(self, client: int, clock: int, *, cuts_behind: int) -> None:
+        """The id of a neighbour: earlier in this run, or to be looked up.
+
+        cuts_behind: 1 for the neighbour on the left, else 0.
+        """
         other, other_clock = self.number(), self.number()
+        self.cuts.append((other, other_clock + cuts_behind))
         if other != client or other_clock >= clock:
             if other == client:
                 raise BadFrame
@@ -206,12 +239,20 @@ class _Reader:
         except UnicodeDecodeError:
             raise BadFrame from None
 
-    def text_length(self) -> int:
+    def text_length(self, client: int, clock: int) -> int:
         """Of a string in UTF-16 units, which is how Yjs counts."""
         text = self.text()
-        length = len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+        length = len(text)
         if not length:
             raise BadFrame
+        if not text.isascii() and max(text) > LAST_OF_ONE_UNIT:
+            halves = self.halves.setdefault(client, set())
+            for character in text:
+                clock += 1
+                if character > LAST_OF_ONE_UNIT:
+                    halves.add(clock)
+                    clock += 1
+                    length += 1
         return length
 
     def format(self) -> None:
@@ -229,19 +270,6 @@ class _Reader:
 
 def _refuse(_: str) -> None:
     raise BadFrame
-
-
-def writers(update: bytes) -> Vector:
-    """The next clocks after an update that passed the gate once: what the log's updates say."""
-    gate = Gate()
-    reader = _Reader(update)
-    ends: Vector = {}
-    for _ in range(reader.number()):
-        structs, client, clock = reader.number(), reader.number(), reader.number()
-        for _ in range(structs):
-            clock += gate._struct(reader, client, clock)
-        ends[client] = clock
-    return ends
 
 
 def read_vector(vector: bytes) -> Vector:

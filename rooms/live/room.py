@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anteroom.errors import Refusal
-from rooms.errors import BadFrame, NotNow, RoomEnded
+from rooms.errors import BadFrame, CodeTooLong, NotNow, RoomEnded
 from rooms.live.board import Board
 from rooms.live.chat import Chat
 from rooms.live.document import Document
@@ -218,7 +218,7 @@ class LiveRoom:
             if isinstance(message, Edits):
                 return self._edit(connection, message.update, now_ms)
             return _HANDLERS[type(message)](self, connection, message, now_ms)
-        except BadFrame as refusal:
+        except (BadFrame, CodeTooLong) as refusal:
             return [Close(connection, refusal)]
         except Refusal as refusal:
             key = message.key if isinstance(message, Say) else ""

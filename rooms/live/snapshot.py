@@ -41,6 +41,7 @@ def write(room: LiveRoom) -> bytes:
         "chat": room.chat.write(),
         "board": room.board.write(),
         "owners": {str(client): role.word for client, role in room.document.owners.items()},
+        "halves": {str(client): sorted(clocks) for client, clocks in room.document.halves.items()},
     }
     written = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode()
     return write_varint(len(written)) + written + room.document.state
@@ -65,7 +66,8 @@ def read(body: bytes, facts: Facts, presence: Presence | None = None) -> LiveRoo
         room.chat.read(head["chat"])
         room.board.read(head["board"])
         owners = {int(client): Role.of(word) for client, word in head["owners"].items()}
-        room.document.restore(body[start + size :], owners)
+        halves = {int(client): set(clocks) for client, clocks in head["halves"].items()}
+        room.document.restore(body[start + size :], owners, halves)
     except (Malformed, ValueError, LookupError, TypeError, AttributeError) as error:
         raise Unreadable(type(error).__name__) from error
     return room

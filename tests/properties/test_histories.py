@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycrdt import Doc, Text
 
+from rooms.live import snapshot
 from rooms.live.effects import Append, Close, Effect, Noted, Send, Show
 from rooms.live.entry import Entry
 from rooms.live.presence import Connection
@@ -171,7 +172,15 @@ class World:
         for page in self.pages:
             page.connection = None
             page.inbox.clear()
-        self.room = LiveRoom.replay(self.log, FACTS)
+        self.room = from_snapshot(self.log, len(self.log) // 2)
+
+
+def from_snapshot(log: list[Entry], at: int) -> LiveRoom:
+    """As a process opens a room: a snapshot of some time ago, and the log behind it."""
+    room = snapshot.read(snapshot.write(LiveRoom.replay(log[:at], FACTS)), FACTS)
+    for entry in log[at:]:
+        room.take(entry)
+    return room
 
 
 numbers = st.integers(0, 40)

@@ -139,3 +139,23 @@ def test_elements_come_in_the_order_in_which_they_are_drawn() -> None:
     elements = [{**BASE, "type": "rectangle", "id": index, "index": index} for index in indexes]
     board.take(1, board.accept(elements)[0])
     assert [each["index"] for each in board.elements] == ["a0", "a1", "a1V", "a2"]
+
+
+def test_a_board_holds_so_many_bytes_and_can_be_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rooms.live.board.MAX_BYTES", 5_000)
+    board = Board()
+    shapes = [{**DRAWINGS[0], "id": f"e{number}"} for number in range(20)]
+    kept = 0
+    with pytest.raises(BadDrawing):
+        for number, each in enumerate(shapes):
+            newer, _ = board.accept([each])
+            board.take(number + 1, newer)
+            kept += 1
+    assert 2 < kept < 20
+    again = Board()
+    again.read(board.write())
+    for full in (board, again):
+        with pytest.raises(BadDrawing):
+            full.accept([shapes[kept]])
+        newer, _ = full.accept([{**DRAWINGS[0], "id": "e0", "version": 123456, "isDeleted": True}])
+        assert newer, "what is there can be taken away"

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 from pycrdt import Array, Doc, Map, Text
 
-from rooms.errors import BadFrame, FrameTooLarge, RoomEnded
+from rooms.errors import BadFrame, CodeTooLong, FrameTooLarge, RoomEnded
 from rooms.live.document import Document
-from rooms.live.gate import MAX_CLIENT_IDS, MAX_GARBAGE_LENGTH, Gate, writers
+from rooms.live.gate import MAX_CLIENT_IDS, MAX_GARBAGE_LENGTH, Gate
 from rooms.roles import Role
 from rooms.wire import MAX_FRAME_BYTES, write_varint
 
@@ -351,7 +351,7 @@ def test_the_log_tells_who_wrote_how_far() -> None:
         assert news is not None
         again.replay(role, news)
     assert (again.text, again.vector, again.owners) == (live.text, live.vector, live.owners)
-    assert writers(update(HELLO)) == {7: 5}
+    assert again.halves == live.halves
 
 
 @pytest.mark.parametrize("vector", [b"", b"\x01", b"\x01\x07", b"\xff" * 40, b"\x00\x00"])
@@ -362,3 +362,56 @@ def test_a_bad_state_vector_is_refused(vector: bytes) -> None:
 
 def test_refusals_are_of_one_tree() -> None:
     assert {BadFrame.close_code, FrameTooLarge.close_code, RoomEnded.close_code} == {4400, 1009, 4410}
+
+
+# --- halves of a character ----------------------------------------------------------------------------
+
+FACE = update(b"\x04" + IN_ROOT + text("a🙂b"))  # clocks: a 0, 🙂 1 and 2, b 3
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        pytest.param(number(0, 1, 7, 1, 1, 1), id="deletes the first half"),
+        pytest.param(number(0, 1, 7, 1, 2, 1), id="deletes the second half"),
+        pytest.param(number(0, 1, 7, 1, 2, 2), id="deletes from the middle on"),
+        pytest.param(update(b"\xc4" + number(7, 1, 7, 2) + text("X"), client=8), id="inserts between"),
+        pytest.param(
+            update(b"\x84" + number(7, 1) + text("X"), client=8), id="inserts behind the first half"
+        ),
+        pytest.param(update(b"\x44" + number(7, 2) + text("X"), client=8), id="inserts before the second"),
+        pytest.param(
+            update(b"\x04" + IN_ROOT + text("🙂"), b"\x84" + number(8, 0) + text("x"), client=8),
+            id="splits what it brings itself",
+        ),
+    ],
+)
+@pytest.mark.parametrize("is_restored", [False, True], ids=["live", "from a snapshot"])
+def test_no_edit_goes_between_the_halves_of_a_character(split: bytes, is_restored: bool) -> None:
+    """Yjs counts UTF-16 units; yrs and Yjs make different texts of a split pair, for ever."""
+    document = document_with((CANDIDATE, FACE))
+    if is_restored:
+        again = Document()
+        again.restore(document.state, document.owners, document.halves)
+        document = again
+    with pytest.raises(BadFrame):
+        document.take(INTERVIEWER, split)
+    assert document.text == "a🙂b"
+    assert document.take(INTERVIEWER, number(0, 1, 7, 1, 1, 2)), "the whole of it may go"
+    assert document.text == "ab"
+
+
+def test_a_code_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rooms.live.document.MAX_BYTES", 10_000)
+    writer, document = Writer(1), Document()
+    for _ in range(20):
+        document.take(CANDIDATE, writer.insert(0, "x" * 700))
+        if len(document.state) > 10_000:
+            break
+    with pytest.raises(CodeTooLong):
+        document.take(CANDIDATE, writer.insert(0, "one more"))
+    assert len(document.text) % 700 == 0
+    shorter = Writer(2)
+    shorter.doc.apply_update(document.state)
+    assert document.take(CANDIDATE, shorter.delete(0, 700 * 10)), "it can be made shorter"
+    assert document.take(CANDIDATE, shorter.insert(0, "and go on"))
