@@ -131,7 +131,7 @@ else:
 COMMIT_WINDOW_MS = env.float("COMMIT_WINDOW_MS", default=2.0)
 """Commits of the rooms' logs begin at least so many milliseconds apart: under load they are fewer and larger."""
 
-# --- rooms: what one person may send; nothing is lost beyond it, it is read more slowly -----------------------
+# --- what one person may send; nothing is lost beyond it, it is read more slowly ------------------------
 
 ROOM_MESSAGES_PER_S = env.float("ROOM_MESSAGES_PER_S", default=200)
 """Messages a second that one connection may send for long; ten seconds' worth at once. 0: no limit."""
