@@ -44,8 +44,19 @@ def die_with_parent(signal_number: int = signal.SIGKILL, parent: int | None = No
 class Child:
     """One program with a log file."""
 
-    def __init__(self, name: str, command: list[str], *, log_path: Path, **options: Any) -> None:
-        """options: more for subprocess.Popen, such as `env`, `pass_fds`, `cwd`."""
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        *,
+        log_path: Path,
+        orphan_signal: int = signal.SIGKILL,
+        **options: Any,
+    ) -> None:
+        """orphan_signal: what it gets when we die. SIGKILL, unless it has children of its own to end.
+
+        options: more for subprocess.Popen, such as `env`, `pass_fds`, `cwd`.
+        """
         self.name = name
         self.log_path = log_path
         log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +65,7 @@ class Child:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                start_new_session=True, preexec_fn=die_with_parent(), **options,  # noqa: PLW1509
+                start_new_session=True, preexec_fn=die_with_parent(orphan_signal), **options,  # noqa: PLW1509
             )  # fmt: skip
 
     @property
@@ -72,10 +83,14 @@ class Child:
             log.seek(self._log_start)
             return "\n".join(log.read().decode(errors="replace").strip().splitlines()[-count:])
 
-    def stop(self, timeout_s: float) -> bool:
-        """Ask it to end and wait; False if it had to be killed. Whatever it started goes too."""
+    def ask_to_end(self) -> None:
+        """Send it SIGTERM and go on."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
+
+    def stop(self, timeout_s: float) -> bool:
+        """Ask it to end and wait; False if it had to be killed. Whatever it started goes too."""
+        self.ask_to_end()
         try:
             self._process.wait(timeout_s)
             return True

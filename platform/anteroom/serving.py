@@ -3,7 +3,7 @@
 For whatever needs the real thing from outside: browser tests, raw-socket tests, benchmarks. The process that
 starts a site can read and write the site's database through Django by `site.database()`.
 
-`python -m anteroom.serving prepare|web|worker` runs one part in the foreground, as containers want it.
+`python -m anteroom.serving prepare|web|rooms|worker` runs one part in the foreground, as containers want it.
 """
 
 from __future__ import annotations
@@ -358,16 +358,19 @@ def _last_lines(path: Path, count: int = 12) -> str:
 def main() -> None:
     """Become one part of the site; `prepare` brings tables and static files up to date and ends."""
     parser = argparse.ArgumentParser(prog="python -m anteroom.serving", description=main.__doc__)
-    parser.add_argument("part", choices=["prepare", "web", "worker"])
-    parser.add_argument("--host", default="127.0.0.1", help="address the web server listens on")
-    parser.add_argument("--port", type=int, default=8000, help="port the web server listens on")
+    parser.add_argument("part", choices=["prepare", "web", "rooms", "worker"])
+    parser.add_argument("--host", default="127.0.0.1", help="address the server listens on")
+    parser.add_argument("--port", type=int, default=8000, help="port the server listens on")
     options = parser.parse_args()
     if options.part == "prepare":
         for command in (["migrate", "--no-input"], ["collectstatic", "--no-input", "--clear"]):
             subprocess.run([sys.executable, "-m", "django", *command, "--verbosity", "0"], check=True)
         return
-    command = daphne_command(options.port, options.host) if options.part == "web" else worker_command()
-    os.execv(sys.executable, command)
+    where = (options.port, options.host)
+    commands = {
+        "web": daphne_command(*where), "rooms": roomserver_command(*where), "worker": worker_command(),
+    }  # fmt: skip
+    os.execv(sys.executable, commands[options.part])
 
 
 if __name__ == "__main__":

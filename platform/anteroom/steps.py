@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-NAME_WIDTH = 12
+NAME_WIDTH = 13
 NOTE_WIDTH = 52
 DISK_FULL = (
     "The disk is full, or the quota is used up. Make room (a first start needs about 1.5 GB) and try again."

@@ -12,27 +12,26 @@ import os
 import signal
 import socket
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from anteroom import frontend
 from anteroom.bootstrap import ROOT
 from anteroom.postgres import CannotStart, EmbeddedPostgres
-from anteroom.processes import Child
-from anteroom.serving import daphne_command, worker_command
+from anteroom.proxy import Proxy
+from anteroom.redis import OwnRedis
+from anteroom.shapes import REDIS_RANK, REDIS_STOPS_WITHIN_S, Shape, one_process, several
 from anteroom.steps import Trouble, explain, say, step
+from anteroom.supervision import Part, Supervisor, how, say_again
 
 DEFAULT_PORT = 8000
-EVERY_ADDRESS = ("0.0.0.0", "::", "")
 BACKLOG = 128
 SERVES_WITHIN_S = 60
 LOOK_EVERY_S = 0.2
-WEB_STOPS_WITHIN_S = 10
-WORKER_STOPS_WITHIN_S = 20
+MOST_PROCESSES = 16
+"""Each takes some of the embedded Postgres' hundred connections."""
+FOUND_BY_OTHERS = ("DATABASE_URL", "REDIS_URL", "SITE_URL")
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -41,31 +40,37 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     home = Path(os.environ.get("ANTEROOM_HOME") or ROOT / ".anteroom").absolute()
     os.environ["ANTEROOM_HOME"] = str(home)
-    children = Children(home / "logs")
+    running = Running(home)
     serving = False
     say("Anteroom")
     try:
         with ExitStack() as stack:
-            stack.enter_context(_signals_interrupt(children))
+            stack.enter_context(_signals_interrupt(running))
             stack.enter_context(_only_one(home))
             listening = stack.enter_context(_listen(options.host, options.port))
             port = int(listening.getsockname()[1])
             os.environ.setdefault("SITE_URL", f"http://localhost:{port}")
+            # Asked for before anything is started, so that what is missing is said at once.
+            proxy = Proxy(home / "nginx", listening) if options.processes else None
+            redis = (
+                OwnRedis(home / "redis") if options.processes and not os.environ.get("REDIS_URL") else None
+            )
             with step("front end") as line:
                 line.note = frontend.build()
-            stack.enter_context(_database(home))
+            stack.enter_context(_database(home, running))
+            stack.callback(running.parts.stop)
+            if redis:
+                _start_redis(redis, running.parts)
             stack.enter_context(_found_by_others(home))
             links = _prepare_site(home, with_demo=options.demo)
-            stack.callback(children.stop)
             with step("serving") as line:
-                children.start(listening)
-                children.wait_until_served(_address_to_ask(options.host, port))
+                running.serve(several(options.processes, proxy) if proxy else one_process(listening))
                 line.note = os.environ["SITE_URL"]
             for words in links:
                 say(words)
             say("\nCtrl-C stops everything.")
             serving = True
-            children.watch()
+            running.watch()
     except KeyboardInterrupt:
         if not serving:
             raise
@@ -80,75 +85,68 @@ def _parser() -> argparse.ArgumentParser:
         "--port", type=int, default=DEFAULT_PORT, help="where to listen (8000; 0: a free one)"
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1: this machine)")
+    parser.add_argument(
+        "--processes",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="N web servers and N room servers behind nginx, with Redis between them (else: one process)",
+    )
     parser.add_argument("--no-demo", dest="demo", action="store_false", help="no demo people, no demo room")
     return parser
 
 
-class Children:
-    """The web server and the worker, each with a log file."""
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= MOST_PROCESSES:
+        raise argparse.ArgumentTypeError(f"between 1 and {MOST_PROCESSES}")
+    return count
 
-    def __init__(self, logs: Path) -> None:
-        self._logs = logs
-        self._running: list[Child] = []
 
-    def start(self, listening: socket.socket) -> None:
-        descriptor = listening.fileno()
-        web = daphne_command(descriptor=descriptor)
-        for name, command, descriptors in (
-            ("web server", web, [descriptor]),
-            ("worker", worker_command(), []),
-        ):
-            log_path = self._logs / f"{name.split()[0]}.log"
-            self._running.append(Child(name, command, log_path=log_path, cwd=ROOT, pass_fds=descriptors))
+class Running:
+    """What `up` has started."""
 
-    def wait_until_served(self, url: str) -> None:
-        """Until database, layer and worker are all there. Raises Trouble."""
+    def __init__(self, home: Path) -> None:
+        self.parts = Supervisor(home / "logs")
+        self.postgres: EmbeddedPostgres | None = None
+
+    def serve(self, shape: Shape) -> None:
+        """Start these parts and wait until all say that they are there. Raises Trouble."""
+        for part in shape.parts:
+            self.parts.start(part)
         deadline = time.monotonic() + SERVES_WITHIN_S
-        told: dict[str, bool] = {}
-        while not (told and all(told.values())):
-            self._raise_for_the_dead()
-            if time.monotonic() > deadline:
-                missing = ", ".join(part for part, there in told.items() if not there) or "web server"
-                raise Trouble(
-                    f"Not there after {SERVES_WITHIN_S} s: {missing}. The logs are in {self._logs}."
-                )
-            time.sleep(LOOK_EVERY_S)
-            told = _health(url) or told
+        for ask in shape.questions:
+            told: dict[str, bool] = {}
+            while not (told and all(told.values())):
+                self.parts.raise_for_the_dead()
+                if time.monotonic() > deadline:
+                    missing = ", ".join(part for part, there in told.items() if not there) or "web server"
+                    raise Trouble(
+                        f"Not there after {SERVES_WITHIN_S} s: {missing}. The logs are in {self.parts.logs}."
+                    )
+                time.sleep(LOOK_EVERY_S)
+                told = ask() or told
 
     def watch(self) -> None:
-        """Until one of them dies: raises Trouble with its last words."""
-        while True:
-            self._raise_for_the_dead()
-            time.sleep(LOOK_EVERY_S)
+        """For ever: what dies is started again. Raises Trouble when that does not help."""
+        self.parts.watch(LOOK_EVERY_S, self._revive_database)
 
-    def stop(self) -> None:
-        """The web server first, so that nothing new comes in; then the worker, which finishes its tasks."""
-        for child, timeout_s in zip(self._running, (WEB_STOPS_WITHIN_S, WORKER_STOPS_WITHIN_S), strict=False):
-            with step(child.name) as line:
-                dead = child.exit_code is not None
-                in_time = child.stop(timeout_s)
-                line.note = "had died" if dead else "stopped" if in_time else "killed: it took too long"
-
-    def kill(self) -> None:
-        """At once, for those who cannot wait."""
-        for child in self._running:
-            child.kill()
-
-    def _raise_for_the_dead(self) -> None:
-        for child in self._running:
-            if child.exit_code is not None:
-                raise explain(
-                    f"The {child.name} died (exit code {child.exit_code}). Its last words, from "
-                    f"{child.log_path}:",
-                    child.last_lines() or "(none)",
-                )
+    def _revive_database(self) -> None:
+        if self.postgres is None or self.postgres.exit_code is None:
+            return
+        say_again("database", how(self.postgres.exit_code or 0))
+        self.postgres.kill()
+        try:
+            self.postgres.start()
+        except CannotStart as error:
+            raise explain("The embedded Postgres did not come back.", str(error)) from error
 
 
 # --- inside -------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def _signals_interrupt(children: Children) -> Iterator[None]:
+def _signals_interrupt(running: Running) -> Iterator[None]:
     """The first signal ends what we do, in order; a second one kills what has not stopped yet."""
     told = 0
 
@@ -158,7 +156,7 @@ def _signals_interrupt(children: Children) -> Iterator[None]:
         if told == 1:
             say("\nStopping")
             raise KeyboardInterrupt
-        children.kill()
+        running.parts.kill()
 
     before = {number: signal.signal(number, handle) for number in STOP_SIGNALS}
     try:
@@ -205,7 +203,7 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _database(home: Path) -> Iterator[None]:
+def _database(home: Path, running: Running) -> Iterator[None]:
     """The database of DATABASE_URL, or one of our own whose address other commands find in the home."""
     if os.environ.get("DATABASE_URL"):
         with step("database") as line:
@@ -221,12 +219,23 @@ def _database(home: Path) -> Iterator[None]:
                 raise explain("The embedded Postgres did not start.", str(error)) from error
             line.note = f"Postgres on 127.0.0.1:{postgres.port}"
         os.environ["DATABASE_URL"] = url  # for the children
+        running.postgres = postgres
         yield
     finally:
+        running.postgres = None
         if postgres.pid:
             with step("database") as line:
                 postgres.stop()
                 line.note = "stopped"
+
+
+def _start_redis(redis: OwnRedis, parts: Supervisor) -> None:
+    with step("redis") as line:
+        redis.wait_until_ready(
+            parts.start(Part("redis", redis.command, REDIS_STOPS_WITHIN_S, rank=REDIS_RANK))
+        )
+        os.environ["REDIS_URL"] = redis.url  # for the children
+        line.note = f"on 127.0.0.1:{redis.port}"
 
 
 @contextmanager
@@ -235,9 +244,8 @@ def _found_by_others(home: Path) -> Iterator[None]:
     path, half = home / "running.json", home / "running.half"
     half.unlink(missing_ok=True)
     half.touch(mode=0o600)
-    half.write_text(
-        json.dumps({"database_url": os.environ["DATABASE_URL"], "site_url": os.environ["SITE_URL"]})
-    )
+    told = {name.lower(): os.environ[name] for name in FOUND_BY_OTHERS if os.environ.get(name)}
+    half.write_text(json.dumps(told))
     half.replace(path)
     try:
         yield
@@ -295,26 +303,3 @@ def _collect_static(home: Path) -> str:
     call_command("collectstatic", verbosity=0, interactive=False, clear=True)
     stamp.write_text(made_of)
     return "gathered and compressed"
-
-
-def _address_to_ask(host: str, port: int) -> str:
-    reachable = "127.0.0.1" if host in EVERY_ADDRESS else f"[{host}]" if ":" in host else host
-    return f"http://{reachable}:{port}/healthz"
-
-
-def _health(url: str) -> dict[str, bool] | None:
-    """What /healthz says; None while nobody answers."""
-    request = urllib.request.Request(url, headers={"Host": urlsplit(os.environ["SITE_URL"]).netloc})
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy does not reach us
-    try:
-        with direct.open(request, timeout=5) as answer:
-            body = answer.read()
-    except urllib.error.HTTPError as error:
-        body = error.read()
-    except OSError:
-        return None
-    try:
-        parts = json.loads(body)
-    except ValueError:
-        return None
-    return parts if isinstance(parts, dict) else None
