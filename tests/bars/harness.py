@@ -56,6 +56,21 @@ class Stage:
 
     site: Site
     postgres: EmbeddedPostgres | None
+    plant: str | None
+    shell: str
+
+    @contextmanager
+    def another_site(self) -> Iterator[Site]:
+        """A second server of the same kind on the same database, running; stopped at the end."""
+        with tempfile.TemporaryDirectory(prefix="anteroom-bar-") as folder:
+            home = Path(folder)
+            _fill(home)
+            site = _make_site(self.plant, self.shell, home=home, database_url=self.site.database_url)
+            try:
+                site.start()
+                yield site
+            finally:
+                site.stop()
 
 
 @contextmanager
@@ -74,22 +89,27 @@ def stage(
     Raises CannotTry.
     """
     with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="anteroom-bar-")))
+        home.chmod(0o755)  # started by root, the embedded Postgres runs as another user
         try:
-            yield _set_up(stack, plant, shell, own_postgres, postgres_options or {}, environment or {})
+            yield _set_up(stack, home, plant, shell, own_postgres, postgres_options or {}, environment or {})
         except (CannotServe, CannotStart, ImportError) as error:
             raise CannotTry(str(error)) from error
+        except Exception as error:
+            for log in home.glob("*.log"):
+                error.add_note(f"{log.name} ends with:\n{last_lines(log)}")
+            raise
 
 
 def _set_up(
     stack: ExitStack,
+    home: Path,
     plant: str | None,
     shell: str,
     own_postgres: bool,
     postgres_options: dict[str, str],
     environment: dict[str, str],
 ) -> Stage:
-    home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="anteroom-bar-")))
-    home.chmod(0o755)  # started by root, the embedded Postgres runs as another user
     postgres = None
     server = os.environ.get("DATABASE_URL")
     copied = template
@@ -104,19 +124,33 @@ def _set_up(
         stack.callback(drop_database, server, name)
     if copied is None:
         migrate(database_url, home)
-    (home / "secret_key").write_text(settings.SECRET_KEY)  # so that sessions made here count there
-    (home / "static").mkdir(exist_ok=True)  # nothing was gathered: sockets are asked for, and plain pages
+    _fill(home)
     for key, value in environment.items():
         stack.enter_context(_set(key, value))
-    options: dict[str, Any] = {} if shell == "daphne" else {"shell": shell}
-    try:
-        site = PlantedSite(plant=plant, home=home, database_url=database_url, **options)
-    except (TypeError, ValueError) as error:
-        raise CannotTry(f"There is no shell {shell!r}.") from error
+    site = _make_site(plant, shell, home=home, database_url=database_url)
     stack.callback(site.stop)
     site.start()
     stack.enter_context(site.database())
-    return Stage(site, postgres)
+    return Stage(site, postgres, plant, shell)
+
+
+def _fill(home: Path) -> None:
+    (home / "secret_key").write_text(settings.SECRET_KEY)  # so that sessions made here count there
+    (home / "static").mkdir(exist_ok=True)  # nothing was gathered: sockets are asked for, and plain pages
+
+
+def _make_site(plant: str | None, shell: str, **options: Any) -> PlantedSite:
+    if shell != "daphne":
+        options["shell"] = shell
+    try:
+        return PlantedSite(plant=plant, **options)
+    except (TypeError, ValueError) as error:
+        raise CannotTry(f"There is no shell {shell!r}.") from error
+
+
+def last_lines(path: Path, count: int = 30) -> str:
+    """How a log ends."""
+    return "\n".join(path.read_text(errors="replace").strip().splitlines()[-count:])
 
 
 @contextmanager

@@ -8,11 +8,17 @@ would show nothing.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
 import runpy
 import sys
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rooms.passes import Pass
 
 PLANTS: dict[str, Callable[[], None]] = {}
 """By the name of the function, with hyphens. Called with Django set up and the server not yet running."""
@@ -22,6 +28,71 @@ def plant(break_it: Callable[[], None]) -> Callable[[], None]:
     """Make this function a plant."""
     PLANTS[break_it.__name__.replace("_", "-")] = break_it
     return break_it
+
+
+LAG_S = 0.1
+
+
+@plant
+def acknowledge_before_commit() -> None:
+    """What was received counts as committed at once, and is written a moment later: a write-behind cache."""
+    from rooms.store import PostgresStore, Writing
+
+    commit = PostgresStore.commit
+    writing: dict[PostgresStore, asyncio.Task[None]] = {}
+
+    async def write(store: PostgresStore, batch: list[Writing], before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        await asyncio.sleep(LAG_S)
+        await commit(store, batch)
+
+    async def commit_later(self: PostgresStore, batch: list[Writing]) -> None:
+        writing[self] = asyncio.create_task(write(self, batch, writing.get(self)))
+
+    PostgresStore.commit = commit_later  # type: ignore[method-assign]
+
+
+@plant
+def no_recheck() -> None:
+    """Whoever came in stays in: rights are looked at when a socket opens and never again."""
+    from rooms.store import PostgresStore
+
+    async def nobody(self: PostgresStore, passes: Sequence[Pass]) -> list[int]:
+        return []
+
+    PostgresStore.spent = nobody  # type: ignore[method-assign]
+
+
+@plant
+def no_numbers() -> None:
+    """Nothing tells where the log stands: not the frames, not the wake-ups, not a look at the database."""
+    from rooms import wakeups
+    from rooms.store import PostgresStore
+    from rooms.wire import Beat, Committed
+
+    encode_committed, encode_beat = Committed.encode, Beat.encode
+    has_grown = wakeups.has_grown
+
+    async def no_heads(self: PostgresStore, room_ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:
+        return {}
+
+    Committed.encode = lambda self: encode_committed(Committed(0, 0, self.saved))  # type: ignore[method-assign]
+    Beat.encode = lambda self: encode_beat(Beat(0, self.at_ms))  # type: ignore[method-assign,attr-defined]
+    wakeups.has_grown = lambda room_id, seq, process="": has_grown(room_id, 0, process)
+    PostgresStore.heads = no_heads  # type: ignore[method-assign]
+
+
+@plant
+def gate_off() -> None:
+    """Every update goes straight to pycrdt, as in a server that trusts its clients."""
+    from rooms.live.gate import Gate, Passed
+    from rooms.roles import Role
+
+    def wave_through(self: Gate, role: Role, update: bytes) -> Passed:
+        return Passed(ends={0: 1}, is_next=True, deletes=False, halves={})
+
+    Gate.check = wave_through  # type: ignore[method-assign]
 
 
 def main() -> None:

@@ -1,0 +1,147 @@
+"""People who type all the time, and what of it must never be lost.
+
+Each thing a person sends carries a word of its own, so that what was promised to them ("saved") and what the
+other side was shown can be looked up in the log afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Iterable
+from contextlib import suppress
+
+from websockets.exceptions import WebSocketException
+
+from anteroom.serving import Site
+from rooms.client import RoomClient
+from rooms.live.room import Facts, LiveRoom
+from rooms.log import entries
+from tests.bars.harness import make_couple
+from tests.rooms.people import Pair
+
+PAUSE_S = 0.005
+"""Between two edits of one person, on average: some hundred times a fast typist."""
+GONE = (ConnectionError, OSError, TimeoutError, WebSocketException)
+"""What a client raises when its server is killed."""
+
+
+class Typist:
+    """One person who types words, deletes some of them again, and says others."""
+
+    def __init__(self, client: RoomClient, letter: str) -> None:
+        self.client = client
+        self.letter = letter
+        self.sent: list[tuple[str, str]] = []
+        """What was done and with which word, in the order of sending; one durable message each."""
+        self.deleted: set[str] = set()
+
+    @property
+    def acknowledged(self) -> list[tuple[str, str]]:
+        """What the server said to be saved."""
+        return self.sent[: len(self.sent) - self.client.unsaved]
+
+    def words(self, *, done: str) -> set[str]:
+        """The acknowledged words that were typed, deleted or said."""
+        return {word for what, word in self.acknowledged if what == done}
+
+    async def stay_and_type(self, rng: random.Random) -> None:
+        """Type until the connection is gone, or this is cancelled."""
+        with suppress(*GONE):
+            while True:
+                await self.act(rng)
+                await asyncio.sleep(rng.expovariate(1 / PAUSE_S))
+
+    async def act(self, rng: random.Random) -> None:
+        """One thing: mostly a new word, sometimes a deletion or a line of chat."""
+        word = f"{self.letter}{len(self.sent)}"
+        match rng.random():
+            case chance if chance < 0.05:
+                self.sent.append(("said", word))
+                await self.client.say(word)
+            case chance if chance < 0.15 and (old := self._an_old_word(rng)):
+                text = str(self.client.text)
+                self.deleted.add(old)
+                self.sent.append(("deleted", old))
+                await self.client.edit((text.index(f"{old} "), len(old) + 1, ""))
+            case chance:
+                self.sent.append(("typed", word))
+                at = 0 if chance < 0.6 else len(str(self.client.text))
+                await self.client.edit((at, 0, f"{word} "))
+
+    def _an_old_word(self, rng: random.Random) -> str | None:
+        mine = [
+            word for what, word in self.acknowledged[-50:] if what == "typed" and word not in self.deleted
+        ]
+        return rng.choice(mine) if mine else None
+
+
+class Table:
+    """A room, its two typists, and the log as far as it was looked at."""
+
+    def __init__(self, site: Site) -> None:
+        couple = make_couple(site)
+        self.pair: Pair = couple.pair
+        self.typists = (Typist(couple.candidate, "c"), Typist(couple.interviewer, "i"))
+        self.log = LiveRoom.replay([], Facts("", "python", 0, 0, {}))
+
+    @property
+    def clients(self) -> tuple[RoomClient, RoomClient]:
+        return self.typists[0].client, self.typists[1].client
+
+    def losses(self) -> list[str]:
+        """What somebody was promised or shown and the log in the database does not hold. Asks Postgres."""
+        for entry in entries(self.pair.room_id, after_seq=self.log.seq):
+            self.log.take(entry)
+        typed = set(self.log.document.text.split())
+        said = {line.text for line in self.log.chat.after(0)}
+        lost: list[str] = []
+        for typist, other in (self.typists, self.typists[::-1]):
+            client = typist.client
+            seen = {word for word in str(client.text).split() if word[0] == other.letter}
+            lines = {line.text for line in client.lines.values()}
+            wanted = {
+                "saved": typist.words(done="typed") - typist.deleted - typed,
+                "shown": seen - other.deleted - typed,
+                "deleted and saved": typist.words(done="deleted") & typed,
+                "said and saved": typist.words(done="said") - said,
+                "shown as said": lines - said,
+            }
+            lost += [f"{word} was {how}" for how, words in wanted.items() for word in sorted(words)]
+            if client.seq > self.log.seq:
+                lost.append(f"place {client.seq} of the log was shown, it ends at {self.log.seq}")
+        return lost
+
+    async def meet(self, timeout_s: float = 20) -> None:
+        """Both come (back) and send what they still owe. Raises what a killed server makes them raise."""
+        await together(client.connect() for client in self.clients)
+        await together(client.until_saved(timeout_s) for client in self.clients)
+
+    async def is_equal(self, timeout_s: float = 10) -> bool:
+        """Whether both hold the same document as the log, once nothing is on its way."""
+        one, other = self.clients
+        try:
+            await one.until(lambda: digest(str(one.text)) == digest(str(other.text)), timeout_s=timeout_s)
+        except TimeoutError:
+            return False
+        unlogged = await asyncio.to_thread(self.losses)
+        return not unlogged and digest(self.log.document.text) == digest(str(one.text))
+
+    async def part(self) -> None:
+        """Both leave."""
+        for client in self.clients:
+            await client.close()
+
+
+def digest(text: str) -> str:
+    """SHA-256 of a document's text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def together(calls: Iterable[object]) -> None:
+    """Wait for all of them; raise the first error after all have ended."""
+    results = await asyncio.gather(*calls, return_exceptions=True)  # type: ignore[call-overload]
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
