@@ -1,7 +1,7 @@
 """The worker's app and its schedule.
 
 Due work stands as rows and is found by scans, so a lost or doubled message does no harm. The broker is a
-queue on the same Postgres (anteroom/queue.py) unless CELERY_BROKER_URL or REDIS_URL names another.
+queue on the same Postgres (anteroom/queue.py) unless CELERY_BROKER_URL names another.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ DATABASES = {
 }
 """A Postgres of yours, such as postgres://name:password@host:5432/anteroom; else the embedded one."""
 REDIS_URL = env.str("REDIS_URL", default=running.get("redis_url", ""))
-"""Channel layer and broker across processes; empty: in memory, and the queue on Postgres."""
+"""Channel layer and rate limits across processes; empty: in memory, for one process."""
 
 if REDIS_URL:
     CHANNEL_LAYERS = {
@@ -129,7 +129,7 @@ else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 COMMIT_WINDOW_MS = env.float("COMMIT_WINDOW_MS", default=2.0)
-"""Commits of the rooms' logs begin at least so many milliseconds apart: under load they are fewer and larger."""
+"""Commits of the rooms' logs begin at least so many milliseconds apart: fewer and larger ones under load."""
 
 # --- what one person may send; nothing is lost beyond it, it is read more slowly ------------------------
 
@@ -265,8 +265,9 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # --- work in the background, and the log ---------------------------------------------------------------
 
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL or "pgmq://")
-"""Where tasks wait for the worker: Redis if there is one, else a queue in the database itself."""
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="pgmq://")
+"""Where tasks wait for the worker: a queue in the database itself. Not the Redis of the channel layer: one that
+is flushed forgets which queue the worker reads, and from then on drops tasks without a word."""
 
 LOG_FORMAT = env.str("LOG_FORMAT", default="console")
 """console: lines for people; json: one object per line."""
