@@ -266,8 +266,8 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 # --- work in the background, and the log ---------------------------------------------------------------
 
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="pgmq://")
-"""Where tasks wait for the worker: a queue in the database itself. Not the Redis of the channel layer: one that
-is flushed forgets which queue the worker reads, and from then on drops tasks without a word."""
+"""Where tasks wait for the worker: a queue in the database itself. Not the Redis of the channel layer: one
+that is flushed forgets which queue the worker reads, and from then on drops tasks without a word."""
 
 LOG_FORMAT = env.str("LOG_FORMAT", default="console")
 """console: lines for people; json: one object per line."""
