@@ -92,6 +92,8 @@ class HeldRoom:
         if self.is_lost:
             return
         effects = decide(self.live, *arguments)
+        if self.live.presence.has_unsaid:
+            self._keeper.cursors_moved(self)
         if not effects:
             return
         last_seq = size = 0
@@ -111,6 +113,15 @@ class HeldRoom:
             self.relieved.clear()
         if last_seq:
             self._keeper.writer.mark(self)
+
+    def show_cursors(self) -> None:
+        """Tell of the cursors that moved; with decisions under way behind those, since a cursor may stand
+        beside a character that nobody has been shown."""
+        if self.live.presence.has_unsaid and not self._steps:
+            effects, states = self.live.point(self.now_ms)
+            for effect in effects:
+                self._carry_out(effect)
+            self._keeper.pointed(self, states)
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
@@ -166,6 +177,7 @@ class HeldRoom:
                 self._carry_out(effect)
                 if type(effect) is Append:
                     self._keeper.noticed(self, effect.entry, is_own=True)
+        self.show_cursors()
         self._flush()
         self._keeper.announce(self)
         self._keep_snapshot()

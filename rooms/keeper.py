@@ -42,7 +42,7 @@ TICK_S = 0.5
 """How often time passes in a room."""
 SLICES = 10
 """Not in all rooms at once, which would make a thousandth of a second's work a pause that people see."""
-BEAT_S = 5.0
+BEAT_S = 4.0
 """Beats to the pages, and looks at the heads of the logs."""
 REVOKE_S = 1.5
 """A socket whose person signed out or was banned must be closed within two seconds."""
@@ -86,6 +86,7 @@ class Keeper:
         self._beat_s = beat_s
         self._opening: dict[uuid.UUID, asyncio.Future[HeldRoom]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._moved: dict[HeldRoom, None] = {}
 
     def time(self) -> float:
         """Seconds that never go backwards, for how long something took."""
@@ -205,6 +206,24 @@ class Keeper:
             room_moved.send(sender=Room, room=Room.objects.get(id=room_id), phase=phase)
 
         await database_sync_to_async(tell)()
+
+    def cursors_moved(self, held: HeldRoom) -> None:
+        """The others are told with the room's next commit, or soon."""
+        if not self._moved:
+            asyncio.get_running_loop().call_later(CURSORS_S, self._show_cursors)
+        self._moved[held] = None
+
+    def _show_cursors(self) -> None:
+        moved, self._moved = self._moved, {}
+        for held in moved:
+            if not held.is_lost:
+                held.show_cursors()
+                if held.live.presence.has_unsaid:
+                    self.cursors_moved(held)
+
+    def pointed(self, held: HeldRoom, states: dict[int, str]) -> None:
+        """People of this process moved their cursors."""
+        self._neighbours.pointed(held, states)
 
     # --- tasks ----------------------------------------------------------------------------------------
 

@@ -1,9 +1,9 @@
 """The other processes in which the same rooms may be alive, as far as one hears of them.
 
 The channel layer may drop messages, so a notice says only what the other could find out by itself a little
-later: a room's log has grown, somebody is here. Processes usually share no room (a proxy sends both sides to
-the same one), so nothing is sent for a room until a neighbour was heard or its writing was found in the
-log; then the notices go on as long as the neighbour repeats itself.
+later: a room's log has grown, somebody is here, cursors stand there. Processes usually share no room (a proxy
+sends both sides to the same one), so nothing is sent for a room until a neighbour was heard or its writing
+was found in the log; then the notices go on as long as the neighbour repeats itself.
 """
 
 from __future__ import annotations
@@ -56,6 +56,11 @@ class Neighbours:
             self._grown[held] = None
             self._has_news.set()
 
+    def pointed(self, held: HeldRoom, states: dict[int, str]) -> None:
+        """Cursors of people here have moved. states: by clientID, as the others see them."""
+        if self._is_shared(held.room_id):
+            self._spawn(self._tell(held, wakeups.points(held.room_id, states, self._keeper.id)))
+
     def suspect(self, held: HeldRoom) -> None:
         """Another process wrote to this room and we were not told."""
         self._spawn(self._meet(held))
@@ -101,6 +106,9 @@ class Neighbours:
             await self._keeper.attempt(held.catch_up())
         elif notice["type"] == wakeups.HERE:
             held.do(LiveRoom.hear, Role(notice["role"]), notice["microphone"], held.now_ms, is_fixed=True)
+        elif notice["type"] == wakeups.POINTS:
+            states = {int(client): state for client, state in notice["states"].items()}
+            held.do(LiveRoom.hear_cursors, states, held.now_ms, is_fixed=True)
 
     async def _announce(self) -> None:
         while True:
@@ -128,6 +136,8 @@ class Neighbours:
         microphones = {socket.role: socket.microphone for socket in held.sockets}
         for role, microphone in microphones.items():
             await self._tell(held, wakeups.is_here(held.room_id, role, microphone, self._keeper.id))
+        if states := held.live.presence.cursors_of(held.sockets):
+            await self._tell(held, wakeups.points(held.room_id, states, self._keeper.id))
 
     async def _tell_how_far(self, held: HeldRoom) -> None:
         await self._tell(held, wakeups.has_grown(held.room_id, held.committed_seq, self._keeper.id))

@@ -8,7 +8,7 @@ from typing import Any
 
 from rooms.roles import Role
 
-GROWN, HERE = "room.grown", "room.here"
+GROWN, HERE, POINTS = "room.grown", "room.here", "room.points"
 
 
 def group_of(room_id: uuid.UUID) -> str:
@@ -25,4 +25,12 @@ def is_here(room_id: uuid.UUID, role: Role, microphone: str, process: str) -> di
     """Somebody of this seat is connected to that process."""
     return {
         "type": HERE, "room": room_id.hex, "role": role.value, "microphone": microphone, "process": process,
+    }  # fmt: skip
+
+
+def points(room_id: uuid.UUID, states: dict[int, str], process: str) -> dict[str, Any]:
+    """Cursors of people connected to that process, as everybody may see them. states: JSON by clientID."""
+    return {
+        "type": POINTS, "room": room_id.hex, "process": process,
+        "states": {str(client): state for client, state in states.items()},
     }  # fmt: skip

@@ -7,6 +7,7 @@ clientID that no other seat or connection uses.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,8 @@ MAX_STATES = 8
 MAX_STATE_BYTES = 4 * 1024
 MAX_CLIENT_IDS = 8
 """Per connection."""
+CURSOR_GAP_MS = 66
+"""Between two frames of one connection's cursor: fifteen a second, the newest wins."""
 RETURN_MS = 60_000
 """Whoever comes back within this time never quite left: waiting for the other goes on counting."""
 ELSEWHERE_MS = 12_000
@@ -45,13 +48,16 @@ class Connection:
     """The log's length when it joined: what came later is shown to it."""
     client_ids: set[int] = field(default_factory=set)
     microphone: str = "off"
+    pointed_ms: int = -1_000_000
+    """When the others were last told of its cursor."""
 
 
 @dataclass(slots=True)
 class _Cursor:
-    role: Role
-    clock: int
     state: str
+    """As the others get it, in JSON."""
+    until_ms: int | None = None
+    """Of another process, which has to repeat it before then; None for a connection of ours."""
 
 
 class Presence:
@@ -61,7 +67,10 @@ class Presence:
         self.masks = masks
         self.connections: list[Connection] = []
         self._cursors: dict[int, _Cursor] = {}
+        self._unsaid: dict[int, str] = {}
+        """By clientID, what has changed of the cursors since the others were told; the newest alone."""
         self._clocks: dict[int, int] = {}
+        self._users: dict[Role, str] = {}
         self._since_ms: dict[Role, int] = {}
         self._gone_ms: dict[Role, int] = {}
         self._elsewhere: dict[Role, tuple[int, str]] = {}
@@ -80,16 +89,16 @@ class Presence:
         if gone_ms is None or now_ms - gone_ms > RETURN_MS:
             self._since_ms[role] = now_ms
 
-    def leave(self, connection: Connection, now_ms: int) -> Awareness | None:
-        """Forget the connection; the frame that takes its cursors away, if it had any."""
+    def leave(self, connection: Connection, now_ms: int) -> None:
+        """Forget the connection and its cursors."""
         if connection not in self.connections:
-            return None
+            return
         self.connections.remove(connection)
         if not self.is_here(connection.role, now_ms):
             self._gone_ms[connection.role] = now_ms
-        mine = [client for client in connection.client_ids if self._cursors.pop(client, None)]
+        for client in connection.client_ids:
+            self._take_away(client)
         connection.client_ids.clear()
-        return self._frame({client: "null" for client in mine}, now_ms) if mine else None
 
     def hear(self, role: Role, microphone: str, now_ms: int) -> bool:
         """Another process says that this seat is taken there; whether that changes what is known."""
@@ -101,6 +110,8 @@ class Presence:
 
     def lapse(self, now_ms: int) -> bool:
         """Forget what other processes have not repeated; whether somebody is gone by that."""
+        for client in [key for key, each in self._cursors.items() if (each.until_ms or now_ms) < now_ms]:
+            self._take_away(client)
         lapsed = [role for role in self._elsewhere if not self._is_elsewhere(role, now_ms)]
         for role in lapsed:
             del self._elsewhere[role]
@@ -150,33 +161,78 @@ class Presence:
 
     # --- cursors --------------------------------------------------------------------------------------
 
-    def move(
-        self, connection: Connection, update: bytes, owners: dict[int, Role], now_ms: int
-    ) -> Awareness | None:
-        """A client's awareness update as the others may see it; None when nothing of it counts.
+    @property
+    def has_unsaid(self) -> bool:
+        """Whether the others have not been told of some cursor."""
+        return bool(self._unsaid)
+
+    def move(self, connection: Connection, update: bytes, owners: dict[int, Role]) -> None:
+        """Keep what counts of a client's awareness update; `say` tells the others.
 
         owners: the seat of each clientID that has written. Raises BadFrame.
         """
-        states: dict[int, str] = {}
         for client, state in _read_awareness(update):
             if not self._may_use(connection, client, owners):
                 continue
             if state is None:
-                if self._cursors.pop(client, None):
-                    states[client] = "null"
+                self._take_away(client)
                 continue
-            cursor = _checked_cursor(state.get("cursor"))
             connection.client_ids.add(client)
-            written = self._state(connection.role, cursor)
-            self._cursors[client] = _Cursor(connection.role, 0, written)
-            states[client] = written
-        return self._frame(states, now_ms) if states else None
+            cursor = _checked_cursor(state.get("cursor"))
+            written = f'{{"user":{self._user(connection.role)},"cursor":{cursor}}}'
+            self._cursors[client] = _Cursor(written)
+            self._unsaid[client] = written
+
+    def say(self, now_ms: int) -> tuple[list[tuple[Connection | None, Awareness]], dict[int, str]]:
+        """What the others have not been told of the cursors, for each connection that must not see its own.
+
+        A connection that spoke within CURSOR_GAP_MS waits for the next time. Also: the states by clientID,
+        for other processes.
+        """
+        by_author: dict[Connection | None, dict[int, str]] = {}
+        said: dict[int, str] = {}
+        for client, state in self._unsaid.items():
+            author = next((each for each in self.connections if client in each.client_ids), None)
+            if author is None or now_ms - author.pointed_ms >= CURSOR_GAP_MS:
+                by_author.setdefault(author, {})[client] = state
+                said[client] = state
+        for client in said:
+            del self._unsaid[client]
+        for author in by_author:
+            if author is not None:
+                author.pointed_ms = now_ms
+        return [(author, self._frame(states, now_ms)) for author, states in by_author.items()], said
+
+    def hear_cursors(self, states: dict[int, str], now_ms: int) -> Awareness | None:
+        """Cursors of another process's connections; the frame that shows them here."""
+        ours = {client for each in self.connections for client in each.client_ids}
+        news: dict[int, str] = {}
+        for client, state in states.items():
+            if client in ours:  # it came over to us
+                continue
+            kept = self._cursors.get(client)
+            if state == "null":
+                self._cursors.pop(client, None)
+            else:
+                self._cursors[client] = _Cursor(state, now_ms + ELSEWHERE_MS)
+            if state != (kept.state if kept else "null"):
+                news[client] = state
+        return self._frame(news, now_ms) if news else None
+
+    def cursors_of(self, connections: Iterable[Connection]) -> dict[int, str]:
+        """The states of these connections' cursors by clientID."""
+        mine = (client for each in connections for client in each.client_ids)
+        return {client: self._cursors[client].state for client in mine if client in self._cursors}
 
     def everybody(self, now_ms: int, but: Connection | None = None) -> Awareness | None:
         """Everybody's cursor as one frame; None when there is none."""
         mine = but.client_ids if but else set()
         states = {client: each.state for client, each in self._cursors.items() if client not in mine}
         return self._frame(states, now_ms) if states else None
+
+    def _take_away(self, client: int) -> None:
+        if self._cursors.pop(client, None):
+            self._unsaid[client] = "null"
 
     def _may_use(self, connection: Connection, client: int, owners: dict[int, Role]) -> bool:
         if client in connection.client_ids:
@@ -190,10 +246,12 @@ class Presence:
                 each.client_ids.discard(client)  # the page came back before its old socket was found dead
         return len(connection.client_ids) < MAX_CLIENT_IDS
 
-    def _state(self, role: Role, cursor: dict[str, Any] | None) -> str:
-        colour, light = COLOURS[role]
-        user = {"name": self.masks[role], "color": colour, "colorLight": light, "seat": role.word}
-        return json.dumps({"user": user, "cursor": cursor}, ensure_ascii=False, separators=(",", ":"))
+    def _user(self, role: Role) -> str:
+        if role not in self._users:
+            colour, light = COLOURS[role]
+            user = {"name": self.masks[role], "color": colour, "colorLight": light, "seat": role.word}
+            self._users[role] = json.dumps(user, ensure_ascii=False, separators=(",", ":"))
+        return self._users[role]
 
     def _frame(self, states: dict[int, str], now_ms: int) -> Awareness:
         """An awareness update. The room's time serves as clock: it also grows across a restart."""
@@ -230,30 +288,33 @@ def _read_awareness(update: bytes) -> list[tuple[int, dict[str, Any] | None]]:
     return states
 
 
-def _checked_cursor(cursor: object) -> dict[str, Any] | None:
-    """{"anchor", "head"} with nothing but positions in the code; None for all else, as another editor's."""
+def _checked_cursor(cursor: object) -> str:
+    """{"anchor", "head"} with nothing but positions in the code, in JSON; null for all else, as another
+    editor's."""
     if not isinstance(cursor, dict):
-        return None
+        return "null"
     anchor, head = _checked_position(cursor.get("anchor")), _checked_position(cursor.get("head"))
-    return {"anchor": anchor, "head": head} if anchor and head else None
+    return f'{{"anchor":{anchor},"head":{head}}}' if anchor and head else "null"
 
 
-def _checked_position(position: object) -> dict[str, Any] | None:
-    """A Yjs relative position: in the root or beside a character."""
+def _checked_position(position: object) -> str | None:
+    """A Yjs relative position, in the root or beside a character, in JSON."""
     if not isinstance(position, dict):
         return None
     root, item, assoc = position.get("tname"), position.get("item"), position.get("assoc", 0)
     if root not in (None, ROOT) or not _is_whole(assoc, -1, 1 << 31):
         return None
+    beside = "null"
     if item is not None:
         if not isinstance(item, dict):
             return None
         client, clock = item.get("client"), item.get("clock")
         if not _is_whole(client, 0, 1 << 53) or not _is_whole(clock, 0, 1 << 31):
             return None
-        item = {"client": client, "clock": clock}
-    return {"type": None, "tname": root, "item": item, "assoc": assoc}
+        beside = f'{{"client":{client},"clock":{clock}}}'
+    within = "null" if root is None else f'"{ROOT}"'
+    return f'{{"type":null,"tname":{within},"item":{beside},"assoc":{assoc}}}'
 
 
 def _is_whole(value: object, low: int, below: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value < below
+    return type(value) is int and low <= value < below

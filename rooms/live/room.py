@@ -181,14 +181,27 @@ class LiveRoom:
         """A socket is gone."""
         if connection not in self.presence.connections:
             return []
-        gone = self.presence.leave(connection, now_ms)
-        effects = self._tell_all(gone) if gone else []
-        return [*effects, *self._tell_all(self._present(now_ms))]
+        self.presence.leave(connection, now_ms)
+        return self._tell_all(self._present(now_ms))
 
     def hear(self, role: Role, microphone: str, now_ms: int) -> list[Effect]:
         """Another process says that this seat is taken there."""
         changed = self.presence.hear(role, microphone, now_ms)
         return self._tell_all(self._present(now_ms)) if changed else []
+
+    def point(self, now_ms: int) -> tuple[list[Effect], dict[int, str]]:
+        """Tell of the cursors that moved; call it when something goes out anyway, or soon.
+
+        Also their states by clientID, for other processes.
+        """
+        now_ms = max(now_ms, self.at_ms)
+        frames, states = self.presence.say(now_ms)
+        return [effect for author, frame in frames for effect in self._tell_others(author, frame)], states
+
+    def hear_cursors(self, states: dict[int, str], now_ms: int) -> list[Effect]:
+        """Another process says where its people's cursors stand."""
+        frame = self.presence.hear_cursors(states, max(now_ms, self.at_ms))
+        return self._tell_all(frame) if frame else []
 
     def tick(self, now_ms: int) -> list[Effect]:
         """What time alone brings about; call it about once a second."""
@@ -291,8 +304,8 @@ class LiveRoom:
         return [Send((connection,), self._welcome(connection, message.after_seq, now_ms))]
 
     def _point(self, connection: Connection, message: Awareness, now_ms: int) -> list[Effect]:
-        frame = self.presence.move(connection, message.update, self.document.owners, now_ms)
-        return self._tell_others(connection, frame) if frame else []
+        self.presence.move(connection, message.update, self.document.owners)
+        return []
 
     def _tell_cursors(self, connection: Connection, message: AskAwareness, now_ms: int) -> list[Effect]:
         cursors = self.presence.everybody(now_ms, connection)
@@ -337,7 +350,7 @@ class LiveRoom:
         everybody = tuple(self.presence.connections)
         return [Send(everybody, message)] if everybody else []
 
-    def _tell_others(self, connection: Connection, message: ServerMessage) -> list[Effect]:
+    def _tell_others(self, connection: Connection | None, message: ServerMessage) -> list[Effect]:
         others = tuple(each for each in self.presence.connections if each is not connection)
         return [Send(others, message)] if others else []
 

@@ -12,7 +12,7 @@ from rooms.errors import BadFrame, RoomEnded
 from rooms.live.effects import Append, Close, Effect, Noted, Send, Show
 from rooms.live.entry import Entry, write_event
 from rooms.live.lifecycle import MOVES, NO_SHOW_MS, WRAP_UP_MS, Phase, due_move, may_move
-from rooms.live.presence import ELSEWHERE_MS, RETURN_MS, Connection
+from rooms.live.presence import CURSOR_GAP_MS, ELSEWHERE_MS, RETURN_MS, Connection
 from rooms.live.room import LEFT_AFTER_MS, Facts, LiveRoom
 from rooms.roles import PEOPLE, Role
 from rooms.streams import Stream
@@ -73,6 +73,9 @@ class Stage:
 
     def send(self, connection: Connection, message: ClientMessage, now_ms: int = 1_000) -> list[Effect]:
         return self.do(self.room.receive(connection, message, now_ms))
+
+    def point(self, now_ms: int = 5_000) -> list[Effect]:
+        return self.room.point(now_ms)[0]
 
     def start(self, now_ms: int = 0) -> None:
         self.enter(now_ms)
@@ -388,7 +391,10 @@ def test_a_cursor_is_shown_under_the_mask_whatever_its_owner_says(stage: Stage) 
     told = {
         "user": {"name": "Ada Lovelace", "color": "red"}, "cursor": {"anchor": PLACE, "head": PLACE}, "x": 1
     }  # fmt: skip
-    (effect,) = stage.send(stage.candidate, cursor_frame(77, told))
+    assert stage.send(stage.candidate, cursor_frame(77, told)) == [], (
+        "it goes out with the next commit, or soon"
+    )
+    (effect,) = stage.point()
     assert isinstance(effect, Send) and effect.to == (stage.interviewer,)
     assert isinstance(effect.message, Awareness)
     state = read_cursors(effect.message)[77]
@@ -399,15 +405,21 @@ def test_a_cursor_is_shown_under_the_mask_whatever_its_owner_says(stage: Stage) 
 
 def test_nobody_moves_anothers_cursor(stage: Stage) -> None:
     stage.send(stage.candidate, cursor_frame(77, {"cursor": None}))
-    assert stage.send(stage.interviewer, cursor_frame(77, {"cursor": None})) == []
+    stage.point()
     stage.send(stage.candidate, Edit(typed("hello", client_id=5)))
-    assert stage.send(stage.interviewer, cursor_frame(5, {"cursor": None})) == []
-    assert stage.send(stage.interviewer, cursor_frame(77, None)) == []
+    for frame in (
+        cursor_frame(77, {"cursor": None}),
+        cursor_frame(5, {"cursor": None}),
+        cursor_frame(77, None),
+    ):
+        assert stage.send(stage.interviewer, frame) == []
+        assert stage.point() == []
 
 
 def test_cursors_go_with_their_connection(stage: Stage) -> None:
     stage.send(stage.candidate, cursor_frame(77, {"cursor": None}))
-    (gone,) = sent(stage.room.leave(stage.candidate, 3_000), Awareness)
+    stage.room.leave(stage.candidate, 3_000)
+    (gone,) = sent(stage.point(), Awareness)
     assert read_cursors(gone) == {77: None}
     assert sent(stage.room.join(Connection("c9", CANDIDATE), 4_000), Awareness) == []
 
@@ -416,8 +428,47 @@ def test_a_page_that_comes_back_before_its_old_socket_is_dead_keeps_its_cursor(s
     stage.send(stage.candidate, cursor_frame(77, {"cursor": None}))
     again = Connection("again", CANDIDATE)
     stage.do(stage.room.join(again, 2_000))
-    assert stage.send(again, cursor_frame(77, {"cursor": None}), 2_100)
-    assert sent(stage.room.leave(stage.candidate, 3_000), Awareness) == []
+    stage.send(again, cursor_frame(77, {"cursor": None}), 2_100)
+    assert stage.point()
+    stage.room.leave(stage.candidate, 3_000)
+    assert stage.point() == []
+
+
+def test_of_a_cursor_that_moves_fast_the_newest_is_shown_fifteen_times_a_second(stage: Stage) -> None:
+    shown_at: list[int] = []
+    for now_ms in range(10_000, 11_000, 5):
+        place = {**PLACE, "item": {"client": 1, "clock": now_ms}}
+        stage.send(stage.candidate, cursor_frame(77, {"cursor": {"anchor": place, "head": place}}), now_ms)
+        for frame in sent(stage.point(now_ms), Awareness):
+            shown_at.append(now_ms)
+            assert read_cursors(frame)[77]["cursor"]["head"]["item"]["clock"] == now_ms
+    assert 14 <= len(shown_at) <= 1 + 1_000 // CURSOR_GAP_MS
+    assert stage.room.presence.has_unsaid, "the last one is not forgotten"
+    assert stage.point(11_000 + CURSOR_GAP_MS) and not stage.room.presence.has_unsaid
+
+
+def test_cursors_of_another_process_are_shown_repeated_and_forgotten(stage: Stage) -> None:
+    other = Stage()
+    other.enter()
+    other.send(other.interviewer, cursor_frame(88, {"cursor": {"anchor": PLACE, "head": PLACE}}))
+    _, states = other.room.point(2_000)
+    stage.room.leave(stage.interviewer, 1_500)
+    (shown_here,) = sent(stage.room.hear_cursors(states, 2_000), Awareness)
+    assert read_cursors(shown_here)[88]["user"]["seat"] == "interviewer"
+    assert stage.room.hear_cursors(states, 3_000) == [], "repeated, nothing new"
+    assert other.room.presence.cursors_of([other.interviewer]) == states
+    stage.room.tick(3_000 + ELSEWHERE_MS + 1)
+    (gone,) = sent(stage.point(60_000), Awareness)
+    assert read_cursors(gone) == {88: None}
+
+
+def test_a_page_that_changes_its_process_keeps_its_cursor(stage: Stage) -> None:
+    """The old process says that it is gone, after the new one has seen it come."""
+    stage.send(stage.candidate, cursor_frame(77, {"cursor": None}))
+    stage.point()
+    assert stage.room.hear_cursors({77: "null"}, 2_000) == []
+    (cursors,) = sent(stage.room.join(Connection("i2", INTERVIEWER), 2_000), Awareness)
+    assert list(read_cursors(cursors)) == [77]
 
 
 def test_a_newcomer_sees_the_cursors_of_those_here(stage: Stage) -> None:
@@ -434,7 +485,8 @@ def test_a_newcomer_sees_the_cursors_of_those_here(stage: Stage) -> None:
     {"anchor": PLACE, "head": {**PLACE, "assoc": True}},
 ])  # fmt: skip
 def test_another_editors_cursor_is_not_passed_on(stage: Stage, cursor: Any) -> None:
-    (frame,) = sent(stage.send(stage.candidate, cursor_frame(77, {"cursor": cursor})), Awareness)
+    stage.send(stage.candidate, cursor_frame(77, {"cursor": cursor}))
+    (frame,) = sent(stage.point(), Awareness)
     assert read_cursors(frame)[77]["cursor"] is None
 
 
