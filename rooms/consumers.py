@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from django.http import parse_cookie
@@ -41,13 +42,15 @@ async def room_socket(scope: Scope, receive: Receive, send: Send) -> None:
         return
     # Loading what voice needs takes most of a second; better now than when somebody wants to speak.
     beside(desk().warm_up())
-    sender = asyncio.create_task(_send_all(session, has_news, send))
+    receiving = asyncio.create_task(_receive_all(session, receive))
+    receiving.add_done_callback(lambda _: has_news.set())
     try:
-        await _receive_all(session, receive)
+        await _send_all(session, has_news, receiving, send)
+    except _Gone:
+        pass
     finally:
         session.leave()
-        sender.cancel()
-        await asyncio.gather(sender, return_exceptions=True)
+        await _end(receiving)
 
 
 async def _receive_all(session: Session, receive: Receive) -> None:
@@ -63,21 +66,44 @@ async def _receive_all(session: Session, receive: Receive) -> None:
             await session.until_read_on()
 
 
-async def _send_all(session: Session, has_news: asyncio.Event, send: Send) -> None:
-    while True:
+async def _send_all(
+    session: Session, has_news: asyncio.Event, receiving: asyncio.Task[None], send: Send
+) -> None:
+    """Send what there is, until the other end is gone or is to go. Raises _Gone."""
+    while not receiving.done():
         await has_news.wait()
         has_news.clear()
         for frame in session.take():
-            await send({"type": "websocket.send", "bytes": frame})
+            await _send(send, {"type": "websocket.send", "bytes": frame})
         if session.closing is not None:
+            await _end(receiving)  # granian closes nothing while somebody waits to receive
             await _close(send, session.closing)
             return
 
 
 async def _close(send: Send, refusal: Refusal) -> None:
     last = farewell(refusal)
-    await send({"type": "websocket.send", "bytes": last.frame})
-    await send({"type": "websocket.close", "code": last.code, "reason": last.reason})
+    with suppress(_Gone):
+        await _send(send, {"type": "websocket.send", "bytes": last.frame})
+        await _send(send, {"type": "websocket.close", "code": last.code, "reason": last.reason})
+
+
+class _Gone(Exception):
+    """The other end left before the server could tell us."""
+
+
+async def _send(send: Send, event: MutableMapping[str, Any]) -> None:
+    try:
+        await send(event)
+    except (OSError, RuntimeError) as error:  # uvicorn raises the first then, granian the second
+        raise _Gone from error
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Stop it; a bug that ended it is raised here."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def _headers(scope: Scope, wanted: bytes) -> list[str]:

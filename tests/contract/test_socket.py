@@ -350,7 +350,7 @@ async def test_either_side_ends_it(rooms_site: Site, pair: Pair) -> None:
 async def test_a_gap_is_healed_by_asking(rooms_site: Site, pair: Pair) -> None:
     async with both(rooms_site, pair) as (candidate, interviewer):
         await candidate.say("one")
-        await interviewer.until(lambda: interviewer.lines, "one")
+        await interviewer.until(lambda: interviewer.seq in interviewer.lines, "one")
         seen = interviewer.seq
         await candidate.say("two")
         await interviewer.until(lambda: len(interviewer.lines) == 2, "two")
