@@ -19,7 +19,7 @@ from rooms.errors import TooSlow
 from rooms.roles import Role
 from rooms.wire import Beat, Committed, Resume, ServerMessage, SyncStep1
 from tests.bars import Say, Verdict
-from tests.bars.harness import Stage, Stopwatch, server_process, stage
+from tests.bars.harness import UNHURRIED, Stage, Stopwatch, server_process, stage
 from tests.bars.typists import digest
 from tests.rooms.people import client_of, make_pair
 
@@ -79,7 +79,7 @@ def run(*, runs: int | None, plant: bool, say: Say, shell: str = "daphne") -> Ve
     """runs: how many messages. plant: no frame, wake-up or look tells where the log stands."""
     count = runs or MESSAGES
     took: dict[str, float] = {}
-    with stage(plant="no-numbers" if plant else None, shell=shell) as on:
+    with stage(plant="no-numbers" if plant else None, shell=shell, environment=UNHURRIED) as on:
         lossy = _LostMessages(on.site, count)
         for name, trial in (
             ("messages lost", lossy),

@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import psutil  # type: ignore[import-untyped]
 from django.conf import settings
 
 from anteroom.postgres import CannotStart, EmbeddedPostgres
-from anteroom.serving import CannotServe, Site, drop_database, fresh_name, make_database, migrate
+from anteroom.serving import CannotServe, Shell, Site, drop_database, fresh_name, make_database, migrate
 from rooms.client import RoomClient
 from rooms.live.room import Facts, LiveRoom
 from rooms.log import entries
@@ -29,6 +29,9 @@ from tests.bars import CannotTry
 from tests.rooms.people import Pair, client_of, make_pair
 
 ROLES = (Role.CANDIDATE, Role.INTERVIEWER)
+
+UNHURRIED = {"ROOM_MESSAGES_PER_S": "0", "ROOM_BYTES_PER_S": "0", "ROOM_HANDSHAKES_PER_MINUTE": "0"}
+"""Settings that slow nobody down: for bars in which a few people do the work of many."""
 
 template: str | None = None
 """A migrated database to copy, beside the one of DATABASE_URL. The tests set it: migrating takes seconds."""
@@ -56,8 +59,8 @@ class Stage:
 
     site: Site
     postgres: EmbeddedPostgres | None
-    plant: str | None
-    shell: str
+    options: dict[str, Any]
+    """With which the site was made."""
 
     @contextmanager
     def another_site(self) -> Iterator[Site]:
@@ -65,7 +68,7 @@ class Stage:
         with tempfile.TemporaryDirectory(prefix="anteroom-bar-") as folder:
             home = Path(folder)
             _fill(home)
-            site = _make_site(self.plant, self.shell, home=home, database_url=self.site.database_url)
+            site = PlantedSite(home=home, database_url=self.site.database_url, **self.options)
             try:
                 site.start()
                 yield site
@@ -85,9 +88,11 @@ def stage(
     """A running site with a database of its own; Django here works on that database meanwhile.
 
     own_postgres: start a Postgres for this stage even where DATABASE_URL names one, to be killed.
-    postgres_options: settings of that Postgres. environment: more settings of the site's processes.
+    postgres_options: settings of that Postgres. environment: settings of the site's processes.
     Raises CannotTry.
     """
+    if shell not in get_args(Shell):
+        raise CannotTry(f"There is no shell {shell!r}. There are: {', '.join(get_args(Shell))}.")
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="anteroom-bar-")))
         home.chmod(0o755)  # started by root, the embedded Postgres runs as another user
@@ -125,13 +130,12 @@ def _set_up(
     if copied is None:
         migrate(database_url, home)
     _fill(home)
-    for key, value in environment.items():
-        stack.enter_context(_set(key, value))
-    site = _make_site(plant, shell, home=home, database_url=database_url)
+    options: dict[str, Any] = {"plant": plant, "shell": shell, "settings": environment}
+    site = PlantedSite(home=home, database_url=database_url, **options)
     stack.callback(site.stop)
     site.start()
     stack.enter_context(site.database())
-    return Stage(site, postgres, plant, shell)
+    return Stage(site, postgres, options)
 
 
 def _fill(home: Path) -> None:
@@ -139,31 +143,9 @@ def _fill(home: Path) -> None:
     (home / "static").mkdir(exist_ok=True)  # nothing was gathered: sockets are asked for, and plain pages
 
 
-def _make_site(plant: str | None, shell: str, **options: Any) -> PlantedSite:
-    if shell != "daphne":
-        options["shell"] = shell
-    try:
-        return PlantedSite(plant=plant, **options)
-    except (TypeError, ValueError) as error:
-        raise CannotTry(f"There is no shell {shell!r}.") from error
-
-
 def last_lines(path: Path, count: int = 30) -> str:
     """How a log ends."""
     return "\n".join(path.read_text(errors="replace").strip().splitlines()[-count:])
-
-
-@contextmanager
-def _set(key: str, value: str) -> Iterator[None]:
-    before = os.environ.get(key)
-    os.environ[key] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[key]
-        else:
-            os.environ[key] = before
 
 
 # --- rooms and people ---------------------------------------------------------------------------------
@@ -202,8 +184,7 @@ def replayed(pair: Pair) -> LiveRoom:
 
 def server_process(site: Site) -> psutil.Process:
     """The process that serves the site now."""
-    assert site._server is not None
-    return psutil.Process(site._server.pid)
+    return psutil.Process(site.server_pid)
 
 
 def memory_bytes(process: psutil.Process) -> int:

@@ -12,7 +12,7 @@ import random
 from contextlib import suppress
 
 from tests.bars import Say, Verdict
-from tests.bars.harness import Stage, Stopwatch, stage
+from tests.bars.harness import UNHURRIED, Stage, Stopwatch, stage
 from tests.bars.typists import GONE, Table, together
 
 KILLS = 200
@@ -26,7 +26,9 @@ SEED = 9
 
 def run(*, runs: int | None, plant: bool, say: Say, shell: str = "daphne") -> Verdict:
     """plant: what was received is acknowledged and shown at once, and committed a little later."""
-    with stage(plant="acknowledge-before-commit" if plant else None, shell=shell) as on:
+    with stage(
+        plant="acknowledge-before-commit" if plant else None, shell=shell, environment=UNHURRIED
+    ) as on:
         tables = [Table(on.site) for _ in range(ROOMS)]
         say(f"{ROOMS} rooms type; {runs or KILLS} times the server ({shell}) is killed with -9.")
         return asyncio.run(_Killing(on, tables, say).run(runs or KILLS, shell))

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--plant", action="store_true", help="break the protection first: the bar must not hold then"
         )
-        parser.add_argument("--shell", help="the server to start: daphne (the default) or roomserver")
+        parser.add_argument("--shell", help="the server to start: daphne (the default), roomserver, …")
 
     def handle(self, *, bar: str | None, runs: int | None, plant: bool, shell: str | None, **_: Any) -> None:
         # Only here: an installation that serves people has no tests.
