@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -125,39 +126,44 @@ class LogWriter:
     async def _write(self, batch: Batch) -> None:
         if not batch:
             return
+        writings = [Writing(source.room_id, source.opened_at, taken) for source, taken in batch]
         try:
-            await self._commit_with_patience(batch)
+            # An outage may come after the commit; then the next attempt meets its own rows.
+            await self._with_patience(lambda: self._store.commit(writings))
         except StoreError as error:
             if len(batch) > 1 and not isinstance(error, Unavailable):
                 for each in batch:  # one room's trouble must not be another's
                     await self._write([each])
             elif isinstance(error, Conflict):
-                await batch[0][0].conflicted()
+                await self._settle(batch[0][0])
             else:
                 logger.error("the log cannot be written: %s", error)
                 _give_up(batch, error)
         else:
+            self.commits += 1
             for source, taken in batch:
                 source.written(taken[-1].seq)
 
-    async def _commit_with_patience(self, batch: Batch) -> None:
-        """Commit; over an outage try again for a while."""
+    async def _settle(self, source: Source) -> None:
+        try:
+            await self._with_patience(source.conflicted)
+        except StoreError as error:
+            logger.error("the log cannot be read: %s", error)
+            source.lost(error)
+
+    async def _with_patience(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it; over an outage try again for a while."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._retry_for_s
         pause_s = FIRST_PAUSE_S
-        writings = [Writing(source.room_id, source.opened_at, taken) for source, taken in batch]
         while True:
             try:
-                await self._store.commit(writings)
+                return await work()
             except Unavailable:
-                # The commit may have happened all the same; then the next attempt meets its own rows.
                 if loop.time() + pause_s > deadline:
                     raise
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, LAST_PAUSE_S)
-            else:
-                self.commits += 1
-                return
 
 
 def _give_up(batch: Batch, error: Exception) -> None:

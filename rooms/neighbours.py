@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 REPEAT_S = 5.0
+TURNS = 6
+"""In so many repetitions every room is announced once, lest a layer forgot its groups and told nobody."""
 SHARED_S = ELSEWHERE_MS / 1000
 """Without a word for so long, a neighbour no longer holds the room."""
 RETRY_S = 0.5
@@ -42,6 +44,7 @@ class Neighbours:
         self._channel = ""
         self._shared_until: dict[uuid.UUID, float] = {}
         self._grown: dict[HeldRoom, None] = {}
+        self._has_failed = False
         self._has_news = asyncio.Event()
 
     # --- said by the keeper ---------------------------------------------------------------------------
@@ -89,7 +92,7 @@ class Neighbours:
                 notice = await self._layer.receive(await self._own_channel())
                 await self._hear(notice)
             except Exception:
-                logger.warning("the channel layer does not answer", exc_info=True)
+                self._failed()
                 await asyncio.sleep(RETRY_S)
 
     async def _hear(self, notice: dict[str, Any]) -> None:
@@ -119,13 +122,14 @@ class Neighbours:
                 await self._tell_how_far(held)
 
     async def _repeat(self) -> None:
+        """Rooms that are shared each time, the others in turn; all of them after the layer failed."""
+        turn = 0
         while True:
             await asyncio.sleep(REPEAT_S)
-            for room_id in list(self._shared_until):
-                held = self._keeper.rooms.get(room_id)
-                if held is None or not self._is_shared(room_id):
-                    self._shared_until.pop(room_id, None)
-                else:
+            turn += 1
+            is_new, self._has_failed = self._has_failed, False
+            for held in list(self._keeper.rooms.values()):
+                if is_new or self._is_shared(held.room_id) or (held.place + turn) % TURNS == 0:
                     await self._meet(held)
 
     async def _meet(self, held: HeldRoom) -> None:
@@ -169,4 +173,8 @@ class Neighbours:
                 else:
                     await getattr(self._layer, verb)(group, await self._own_channel())
         except Exception:
-            logger.warning("the channel layer does not answer", exc_info=True)
+            self._failed()
+
+    def _failed(self) -> None:
+        self._has_failed = True
+        logger.warning("the channel layer does not answer", exc_info=True)

@@ -79,6 +79,17 @@ def _with_length(body: bytes) -> bytes:
     return write_varint(len(body)) + body
 
 
+def read_json(body: bytes) -> Any:
+    """What the JSON in these bytes says. Raises ValueError, RecursionError.
+
+    UTF-8 alone, and no half of a surrogate pair, which no UTF-8 could hold on its way back.
+    """
+    values = json.loads(body.decode())
+    if b"\\u" in body:
+        json.dumps(values, ensure_ascii=False).encode()
+    return values
+
+
 # --- the y-protocols ----------------------------------------------------------------------------------
 
 
@@ -428,7 +439,7 @@ def _decode(frame: bytes, kinds: dict[int, type[_Json]]) -> Any:
 
 def _from_json(message: type[_Json], body: bytes) -> _Json:
     try:
-        values = json.loads(body)
+        values = read_json(body)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"{message.__name__} is not JSON") from error
     if not isinstance(values, dict):

@@ -19,7 +19,7 @@ import {
 /** Doubles with every failed try, up to the cap; a random half is taken off so that not all come at once. */
 export const FIRST_WAIT_MS = 250;
 export const LONGEST_WAIT_MS = 10_000;
-/** The server beats every 5 s: two beats missed and a bit means nobody is there. */
+/** The server beats every 4 s: two beats missed and a bit means nobody is there. */
 export const SILENCE_MS = 12_000;
 /** A socket that opened but got no Welcome in this time is given up too. */
 export const OPENING_MS = 10_000;

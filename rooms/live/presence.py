@@ -14,7 +14,7 @@ from typing import Any
 from rooms.errors import BadFrame
 from rooms.live.gate import ROOT
 from rooms.roles import PEOPLE, Role
-from rooms.wire import Awareness, Malformed, read_varint, write_varint
+from rooms.wire import Awareness, Malformed, read_json, read_varint, write_varint
 
 MAX_STATES = 8
 """Cursors in one frame from a client; a page has one."""
@@ -276,7 +276,7 @@ def _read_awareness(update: bytes) -> list[tuple[int, dict[str, Any] | None]]:
             size, at = read_varint(update, at)
             if size > MAX_STATE_BYTES or at + size > len(update):
                 raise BadFrame
-            state = json.loads(update[at : at + size])
+            state = read_json(update[at : at + size])
             at += size
             if state is not None and not isinstance(state, dict):
                 raise BadFrame

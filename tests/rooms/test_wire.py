@@ -172,3 +172,16 @@ def _write() -> None:
 
 if __name__ == "__main__":
     _write()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"key":"\\ud83d","text":"hi"}', id="half a pair, escaped"),
+        pytest.param(b'{"key":"\xed\xa0\x80","text":"hi"}', id="half a pair, raw"),
+        pytest.param('{"key":"k","text":"hi"}'.encode("utf-16"), id="UTF-16"),
+    ],
+)
+def test_what_no_utf8_can_hold_is_no_message(body: bytes) -> None:
+    with pytest.raises(wire.Malformed):
+        wire.decode_from_client(bytes((wire.Say.kind,)) + body)
