@@ -225,7 +225,7 @@ class RoomClient:
             case Committed(after_seq, seq, saved):
                 self.has_gap = self.has_gap or after_seq != self.seq
                 self.seq = seq
-                for _ in range(saved - self._saved):
+                for _ in range(min(saved - self._saved, len(self._unsaved))):  # raw frames are not kept
                     self._unsaved.popleft()
                 self._saved = saved
             case SyncStep2(update):

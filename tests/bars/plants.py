@@ -84,6 +84,32 @@ def no_numbers() -> None:
 
 
 @plant
+def forget_groups() -> None:
+    """What Redis forgot stays forgotten: nobody joins a room's group again, and nobody looks at the logs."""
+    from rooms.neighbours import Neighbours
+    from rooms.store import PostgresStore
+
+    listen_to, stop_listening_to = Neighbours.listen_to, Neighbours.stop_listening_to
+    joined: set[uuid.UUID] = set()
+
+    async def listen_once(self: Neighbours, room_id: uuid.UUID) -> None:
+        if room_id not in joined:
+            joined.add(room_id)
+            await listen_to(self, room_id)
+
+    async def leave(self: Neighbours, room_id: uuid.UUID) -> None:
+        joined.discard(room_id)
+        await stop_listening_to(self, room_id)
+
+    async def no_heads(self: PostgresStore, room_ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:
+        return {}
+
+    Neighbours.listen_to = listen_once  # type: ignore[method-assign]
+    Neighbours.stop_listening_to = leave  # type: ignore[method-assign]
+    PostgresStore.heads = no_heads  # type: ignore[method-assign]
+
+
+@plant
 def gate_off() -> None:
     """Every update goes straight to pycrdt, as in a server that trusts its clients."""
     from rooms.live.gate import Gate, Passed
