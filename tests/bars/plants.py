@@ -15,7 +15,7 @@ import runpy
 import sys
 import uuid
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rooms.passes import Pass
@@ -119,6 +119,21 @@ def gate_off() -> None:
         return Passed(ends={0: 1}, is_next=True, deletes=False, halves={})
 
     Gate.check = wave_through  # type: ignore[method-assign]
+
+
+@plant
+def no_durable_commits() -> None:
+    """A commit no longer waits for the disk: what was acknowledged may still be in Postgres' memory."""
+    from psycopg import AsyncConnection
+
+    connect = AsyncConnection.connect
+
+    async def hasty(*arguments: Any, options: str = "", **given: Any) -> AsyncConnection[Any]:
+        options = options.replace("synchronous_commit=on", "synchronous_commit=off")
+        assert "synchronous_commit=off" in options, "the log no longer says how it commits"
+        return await connect(*arguments, options=options, **given)
+
+    AsyncConnection.connect = hasty  # type: ignore[assignment,method-assign]
 
 
 def main() -> None:
