@@ -141,6 +141,11 @@ class RoomClient:
         return self.close_code, self.close_reason
 
     @property
+    def is_connected(self) -> bool:
+        """The socket was opened and neither side has ended it."""
+        return self._reading is not None and not self._reading.done()
+
+    @property
     def unsaved(self) -> int:
         """Durable messages that the server has not said to be saved."""
         return len(self._unsaved)

@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
+from typing import Any
 
+from django.db import connection
 from websockets.exceptions import WebSocketException
 
 from anteroom.serving import Site
 from rooms.client import RoomClient
 from rooms.live.room import Facts, LiveRoom
 from rooms.log import entries
+from tests.bars import Verdict
 from tests.bars.harness import make_couple
 from tests.rooms.people import Pair
 
@@ -46,10 +49,10 @@ class Typist:
         """The acknowledged words that were typed, deleted or said."""
         return {word for what, word in self.acknowledged if what == done}
 
-    async def stay_and_type(self, rng: random.Random) -> None:
-        """Type until the connection is gone, or this is cancelled."""
+    async def stay_and_type(self, rng: random.Random, enough: asyncio.Event) -> None:
+        """Type until the connection is gone, or it is enough. Do not cancel it: a frame may be half out."""
         with suppress(*GONE):
-            while True:
+            while not enough.is_set():
                 await self.act(rng)
                 await asyncio.sleep(rng.expovariate(1 / PAUSE_S))
 
@@ -92,8 +95,13 @@ class Table:
 
     def losses(self) -> list[str]:
         """What somebody was promised or shown and the log in the database does not hold. Asks Postgres."""
-        for entry in entries(self.pair.room_id, after_seq=self.log.seq):
-            self.log.take(entry)
+        try:
+            for entry in entries(self.pair.room_id, after_seq=self.log.seq):
+                if entry.seq != self.log.seq + 1:
+                    return [f"the log goes on with {entry.seq} behind {self.log.seq}"]
+                self.log.take(entry)
+        finally:
+            connection.close()  # this thread's; a Postgres may be killed before the next question
         typed = set(self.log.document.text.split())
         said = {line.text for line in self.log.chat.after(0)}
         lost: list[str] = []
@@ -114,9 +122,15 @@ class Table:
         return lost
 
     async def meet(self, timeout_s: float = 20) -> None:
-        """Both come (back) and send what they still owe. Raises what a killed server makes them raise."""
-        await together(client.connect() for client in self.clients)
+        """Who is away comes back, and both send what they still owe. Raises what a killed server makes them
+        raise."""
+        await together(_come(client) for client in self.clients)
         await together(client.until_saved(timeout_s) for client in self.clients)
+
+    async def part(self) -> None:
+        """Both leave."""
+        for client in self.clients:
+            await client.close()
 
     async def is_equal(self, timeout_s: float = 10) -> bool:
         """Whether both hold the same document as the log, once nothing is on its way."""
@@ -128,10 +142,81 @@ class Table:
         unlogged = await asyncio.to_thread(self.losses)
         return not unlogged and digest(self.log.document.text) == digest(str(one.text))
 
-    async def part(self) -> None:
-        """Both leave."""
-        for client in self.clients:
-            await client.close()
+
+class Crowd:
+    """Many tables of one site, and what was found lost so far."""
+
+    def __init__(self, site: Site, rooms: int, rng: random.Random) -> None:
+        self._tables = [Table(site) for _ in range(rooms)]
+        self._rng = rng
+        self._enough = asyncio.Event()
+        self.losses: list[str] = []
+        self.unequal = 0
+        """Rooms whose people or log did not hold the same in the end."""
+        self.under_way = 0
+        """Sent and not acknowledged at the moments of the crashes: what a crash could have hurt."""
+
+    @property
+    def clients(self) -> list[RoomClient]:
+        return [client for table in self._tables for client in table.clients]
+
+    @property
+    def is_broken(self) -> bool:
+        return bool(self.losses or self.unequal)
+
+    @property
+    def sent(self) -> int:
+        """Edits and lines of everybody."""
+        return sum(len(typist.sent) for table in self._tables for typist in table.typists)
+
+    def start_typing(self) -> list[asyncio.Task[None]]:
+        """Everybody types until the connection is gone, or until `stop_typing`."""
+        self._enough.clear()
+        return [
+            asyncio.create_task(typist.stay_and_type(random.Random(self._rng.random()), self._enough))
+            for table in self._tables
+            for typist in table.typists
+        ]
+
+    async def stop_typing(self, typing: list[asyncio.Task[None]]) -> None:
+        """Wait until they have stopped."""
+        self._enough.set()
+        await asyncio.gather(*typing)
+
+    def start_coming(self) -> list[asyncio.Task[None]]:
+        """Everybody comes back."""
+        return [asyncio.create_task(table.meet()) for table in self._tables]
+
+    def crashed(self) -> None:
+        """It happened just now: count what was under way."""
+        self.under_way += sum(client.unsaved for client in self.clients)
+
+    async def look(self, when: str) -> None:
+        """Look up in the log what was promised and shown."""
+        for number, table in enumerate(self._tables):
+            lost = await asyncio.to_thread(table.losses)
+            self.losses += [f"{when}, room {number}: {each}" for each in lost]
+
+    async def compare(self) -> None:
+        """Everybody comes back and sends what is owed: the same document here, there and in the log."""
+        await together(self.start_coming())
+        self.unequal += (await asyncio.gather(*(table.is_equal() for table in self._tables))).count(False)
+
+    def verdict(self, bar: str, **details: Any) -> Verdict:
+        """Held when nothing was lost, all are equal, and something was at stake."""
+        figure = len(self.losses) + self.unequal
+        return Verdict(
+            bar, figure, 0, figure == 0 and self.under_way > 0,
+            {
+                "lost": len(self.losses), "unequal_rooms": self.unequal, "sent": self.sent,
+                "under_way_at_crashes": self.under_way, "examples": self.losses[:5], **details,
+            },
+        )  # fmt: skip
+
+
+async def _come(client: RoomClient) -> None:
+    if not client.is_connected:
+        await client.connect()
 
 
 def digest(text: str) -> str:
@@ -139,9 +224,9 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-async def together(calls: Iterable[object]) -> None:
+async def together(calls: Iterable[Awaitable[None]]) -> None:
     """Wait for all of them; raise the first error after all have ended."""
-    results = await asyncio.gather(*calls, return_exceptions=True)  # type: ignore[call-overload]
+    results = await asyncio.gather(*calls, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result

@@ -1,0 +1,21 @@
+"""Three kills hold; with the plant one of a few shows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bars import try_bar
+
+pytestmark = pytest.mark.slow  # starts servers of its own
+
+
+def test_a_killed_postgres_loses_nothing() -> None:
+    verdict = try_bar("kill9-postgres", runs=3)
+    assert verdict.ok, verdict
+    assert verdict.figure == 0 and verdict.details["kills"] == 3
+    assert verdict.details["under_way_at_crashes"] > 0, "nothing was at stake"
+
+
+def test_commits_that_do_not_wait_for_the_disk_show() -> None:
+    verdict = try_bar("kill9-postgres", runs=10, plant=True)
+    assert not verdict.ok and verdict.details["lost"] > 0, verdict
