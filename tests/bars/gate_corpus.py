@@ -192,7 +192,7 @@ def _look_at_log(room_id: object) -> str:
     """Nothing of the attacker's is kept but the one edit that was in order."""
     kept = [entry for entry in log.entries(room_id) if entry.role is Role.CANDIDATE]  # type: ignore[arg-type]
     edits = [entry for entry in kept if entry.stream is Stream.CODE]
-    others = [entry for entry in kept if entry.stream not in (Stream.CODE, Stream.LIFECYCLE)]
+    others = [entry for entry in kept if entry.stream not in (Stream.CODE, Stream.PRESENCE)]
     if len(edits) != 1 or others:
         return f"the log holds {len(edits)} edits and {len(others)} other things of the attacker"
     return ""
