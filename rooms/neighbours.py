@@ -55,13 +55,13 @@ class Neighbours:
 
     def grown(self, held: HeldRoom) -> None:
         """The room's log has grown by our hand; soon, and once for many commits."""
-        if self._is_shared(held.room_id):
+        if self._shared_until and self._is_shared(held.room_id):
             self._grown[held] = None
             self._has_news.set()
 
     def pointed(self, held: HeldRoom, states: dict[int, str]) -> None:
         """Cursors of people here have moved. states: by clientID, as the others see them."""
-        if self._is_shared(held.room_id):
+        if self._shared_until and self._is_shared(held.room_id):
             self._spawn(self._tell(held, wakeups.points(held.room_id, states, self._keeper.id)))
 
     def suspect(self, held: HeldRoom) -> None:

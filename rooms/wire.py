@@ -27,6 +27,7 @@ MAX_KEY_CHARACTERS = 64
 
 SYNC, AWARENESS, ASK_AWARENESS = 0, 1, 3
 STEP_1, STEP_2, UPDATE = 0, 1, 2
+_UPDATE = bytes((SYNC, UPDATE))
 
 Mark = Literal["durable", "volatile"]
 
@@ -38,8 +39,15 @@ class Malformed(ValueError):
 # --- varints, as in lib0 ------------------------------------------------------------------------------
 
 
+_ONE_BYTE = [bytes((number,)) for number in range(0x80)]
+
+
 def write_varint(number: int) -> bytes:
     """An unsigned integer below 2**53 as lib0's variable-length bytes, seven bits each, low ones first."""
+    if number < 0x80:
+        return _ONE_BYTE[number]
+    if number < 0x4000:
+        return bytes((number & 0x7F | 0x80, number >> 7))
     out = bytearray()
     while number > 0x7F:
         out.append(0x80 | (number & 0x7F))
@@ -123,7 +131,7 @@ class Edit:
     mark: ClassVar[Mark] = "durable"
 
     def encode(self) -> bytes:
-        return bytes((SYNC, UPDATE)) + _with_length(self.update)
+        return _UPDATE + write_varint(len(self.update)) + self.update
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,9 +346,10 @@ class Committed:
     mark: ClassVar[Mark] = "volatile"
 
     def encode(self) -> bytes:
-        return bytes((self.kind,)) + b"".join(
-            write_varint(number) for number in (self.after_seq, self.seq, self.saved)
-        )
+        return _COMMITTED + write_varint(self.after_seq) + write_varint(self.seq) + write_varint(self.saved)
+
+
+_COMMITTED = bytes((Committed.kind,))
 
 
 @dataclass(frozen=True, slots=True)

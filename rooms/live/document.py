@@ -115,8 +115,7 @@ class Document:
         except BaseException as error:
             _unless_meant(error)
             raise ValueError("no state of a document") from error
-        self._gate.clocks = read_vector(self.vector)
-        self._gate.owners, self._gate.halves = owners, halves
+        self._gate.restore(read_vector(self.vector), owners, halves)
         self._base = state
 
     def _apply(self, update: bytes) -> None:

@@ -11,7 +11,7 @@ from rooms.live.presence import Connection
 from rooms.wire import ServerMessage
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Append:
     """Write this to the log. `author` is told "saved" once it is committed; None for the room's own."""
 
@@ -19,7 +19,7 @@ class Append:
     author: Connection | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Show:
     """Everybody who joined before `seq` sees this, but for one."""
 
@@ -28,7 +28,7 @@ class Show:
     but: Connection | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Send:
     """These connections get this."""
 
@@ -36,14 +36,14 @@ class Send:
     message: ServerMessage
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Noted:
     """A durable message of this connection needed no place in the log: refused, or known already."""
 
     connection: Connection
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Close:
     """This connection ends, with the refusal's code and sentence."""
 

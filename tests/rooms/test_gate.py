@@ -415,3 +415,36 @@ def test_a_code_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     shorter.doc.apply_update(document.state)
     assert document.take(CANDIDATE, shorter.delete(0, 700 * 10)), "it can be made shorter"
     assert document.take(CANDIDATE, shorter.insert(0, "and go on"))
+
+
+# --- the ordinary keystroke, read quickly -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_read_quickly_would_pass_the_full_parse_alike(seed: int) -> None:
+    rng = random.Random(seed)
+    gate, quick = Gate(), 0
+    for role, each in session_of(seed, 300):
+        for bent in [bytes(_bent(bytearray(each), rng)) for _ in range(40)] + [each]:
+            for who in (CANDIDATE, INTERVIEWER):
+                passed = gate._keystroke(who, bent)
+                if passed is not None:
+                    assert gate._parse(who, bent) == passed
+                    quick += bent is each
+        gate.admit(role, gate.check(role, each))
+    assert quick > 250, "most of what people type"
+
+
+def _bent(update: bytearray, rng: random.Random) -> bytearray:
+    for _ in range(rng.randint(1, 2)):
+        at = rng.randrange(len(update))
+        match rng.randrange(3):
+            case 0:
+                update[at] = rng.choice((0, 1, 2, 7, 11, 22, 0x7F, 0x80, 0x84, 0xC4, 0xFF, update[at] ^ 1))
+            case 1:
+                del update[at]
+            case _:
+                update.insert(at, rng.randrange(256))
+        if not update:
+            break
+    return update
