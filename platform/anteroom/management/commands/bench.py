@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-BENCHES = {"journey": "rooms.bench.journey"}
+BENCHES = {"journey": "rooms.bench.journey", "sync": "rooms.bench.sync"}
 """Name on the command line: module with `add_arguments(parser)` and `run(say, **options)`."""
 
 
