@@ -3,9 +3,9 @@
 `VirtualLoop` is an asyncio event loop that never sleeps: when nothing is ready, time jumps to the next timer.
 A minute of a room's life takes as long as its work does. Whatever asks for a thread fails loudly.
 
-`Process` marks everything that runs on a server process's behalf, by a context variable that tasks and timers
-inherit. A killed process is not cancelled, which would run its `finally` blocks: its callbacks are never called
-again, as after `kill -9`. A frozen one keeps its callbacks until it thaws, as a stopped or swapped-out one.
+`Process` marks everything that runs on a server process's behalf, by a context variable that tasks and
+timers inherit. A killed process is not cancelled, which would run its `finally` blocks: its callbacks are
+never called again, as after `kill -9`. A frozen one keeps its callbacks until it thaws, as a stopped one does.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Process:
         for task in self._tasks:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             with contextlib.suppress(Exception):
-                task.get_coro().close()  # type: ignore[union-attr]
+                task.get_coro().close()
 
     def freeze(self) -> None:
         """Stop it between two callbacks."""
@@ -83,6 +83,8 @@ class Process:
 
 
 _process: ContextVar[Process | None] = ContextVar("process", default=None)
+
+
 def current() -> Process:
     """The process on whose behalf this code runs."""
     process = _process.get()
@@ -115,7 +117,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Call it later on nobody's behalf: the world goes on when a process dies."""
         return self.call_later(delay_s, do, *arguments, context=NOBODY.copy())
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         late_s = self._random.random() * TIMER_LATENESS_S
@@ -164,7 +166,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._steps_at_once += 1
         if self._steps_at_once > MOST_STEPS_AT_ONCE:
             raise Stuck(f"{handle!r} and others go on without time passing")
-        handle._run()  # type: ignore[attr-defined]
+        handle._run()
 
     def _process_events(self, event_list: list[Any]) -> None:
         raise AssertionError("nothing outside the simulation sends events")
@@ -172,6 +174,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _write_to_self(self) -> None:
         pass  # there is no sleep to be woken from
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> NoReturn:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Any, *args: Any
+    ) -> NoReturn:
         raise AssertionError(f"a thread in virtual time, for {func}")
-

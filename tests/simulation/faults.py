@@ -174,7 +174,9 @@ class Faults:
     # --- the database and the layer -------------------------------------------------------------------
 
     def database_down(self) -> None:
-        self._turns(self._world.store_weather, (0.1, 14.0), is_down=True, hang_s=self._random.choice((0.01, 5.0)))
+        self._turns(
+            self._world.store_weather, (0.1, 14.0), is_down=True, hang_s=self._random.choice((0.01, 5.0))
+        )
 
     def database_flaky(self) -> None:
         worse = {kind: self._random.choice((0.0, 0.1, 0.4)) for kind in ("refused", "unheard", "late")}

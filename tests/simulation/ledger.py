@@ -39,6 +39,8 @@ from rooms.wire import (
 )
 
 NOTHING = b"\x00\x00"
+CHOICES_COUNT_ONCE = False
+"""Whether a language or a consent that is sent again is known by the room for the same choice."""
 
 
 class Broken(AssertionError):
@@ -59,6 +61,8 @@ class Ledger:
         self.languages = [language]
         self.phases = [Phase.SCHEDULED]
         self.consents: set[tuple[Role, bool]] = set()
+        self._expected: Counter[tuple[Role, str, object]] = Counter()
+        """Choices that people made and that are not in the log so far, by seat, kind and value."""
         self._changes: list[bytes] = []
         self._subscription = self.doc.observe(self._see)
 
@@ -77,6 +81,18 @@ class Ledger:
     @property
     def phase(self) -> Phase:
         return self.phases[-1]
+
+    def expect(self, role: Role, message: ClientMessage) -> None:
+        """Somebody does this; it may come into the log once."""
+        if isinstance(message, ChooseLanguage):
+            self._expected[role, "ChooseLanguage", message.language] += 1
+        elif isinstance(message, Consent):
+            self._expected[role, "Consent", message.recording] += 1
+
+    def _count(self, entry: Entry, kind: str, value: object) -> None:
+        self._expected[entry.role, kind, value] -= 1
+        if CHOICES_COUNT_ONCE and self._expected[entry.role, kind, value] < 0:
+            raise Broken(f"{kind} {value} of the {entry.role.word} counts once more than it was chosen")
 
     # --- what is committed ----------------------------------------------------------------------------
 
@@ -117,6 +133,7 @@ class Ledger:
                     self.elements[element["id"]] = element
                     self.drawn.add(_version(element))
             case "ChooseLanguage":
+                self._count(entry, "ChooseLanguage", event["language"])
                 self.languages.append(event["language"])
             case "Move":
                 phase = Phase(event["phase"])
@@ -124,11 +141,12 @@ class Ledger:
                     raise Broken(f"the room went from {self.phase} to {phase} by the {entry.role.word}")
                 self.phases.append(phase)
             case "Consent":
+                self._count(entry, "Consent", event["recording"])
                 self.consents.add((entry.role, event["recording"]))
 
     # --- what the log holds ---------------------------------------------------------------------------
 
-    def holds(self, role: Role, message: ClientMessage) -> bool:
+    def holds(self, role: Role, message: ClientMessage) -> bool:  # noqa: PLR0911 - one flat table
         """Whether what this seat did is in the log, or needs no place there any more."""
         match message:
             case Edit(update) | SyncStep2(update):
@@ -164,7 +182,7 @@ class Ledger:
         if not self._may_show(message):
             raise Broken(f"shown, but not in the log (which ends at {self.head}): {str(message)[:300]}")
 
-    def _may_show(self, message: ServerMessage) -> bool:
+    def _may_show(self, message: ServerMessage) -> bool:  # noqa: PLR0911 - one flat table
         match message:
             case Edit(update) | SyncStep2(update):
                 return self._holds_code(update)

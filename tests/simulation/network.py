@@ -1,8 +1,8 @@
-"""Connections between pages and servers: each in order as TCP is, none on time, any of them cut at any moment.
+"""Connections between pages and servers: in order as TCP is, never on time, cut at any moment.
 
-What is sent in one direction arrives in order, later, or, from some moment on, not at all. Connections overtake
-each other freely. When one is cut, each end hears of it by itself, or does not: a page then gives up after its
-own patience, a server after that of its pings.
+What is sent in one direction arrives in order, later, or, from some moment on, not at all. Connections
+overtake each other freely. When one is cut, each end hears of it by itself, or does not: a page then gives up
+after its own patience, a server after that of its pings.
 """
 
 from __future__ import annotations

@@ -85,11 +85,11 @@ class Browser:
 
 
 class Page:
-    """One tab, from loading to being closed. What it does goes to `world`, which knows the network."""
+    """One tab, from loading to being closed."""
 
     def __init__(
         self, loop: VirtualLoop, browser: Browser, number: int, seat: str, seed: int,
-        deed: Callable[[Page, str, list[Any]], None],
+        deed: Callable[[str, list[Any]], None],
     ) -> None:  # fmt: skip
         """deed: told of everything the page does, in order: its name and details."""
         self.number = number
@@ -101,7 +101,11 @@ class Page:
         self._browser = browser
         self._deed = deed
         self._timer: asyncio.TimerHandle | None = None
-        self._order("load", seat=seat, seed=seed)
+        self._seed = seed
+
+    def load(self) -> None:
+        """Open the tab."""
+        self._order("load", seat=self.seat, seed=self._seed)
 
     def hear(self, socket: int, frames: list[bytes]) -> None:
         """Frames arrive on one of its sockets."""
@@ -116,7 +120,7 @@ class Page:
         self._order(what, **details)
 
     def look(self) -> dict[str, Any]:
-        """All that it shows."""
+        """All that it shows now."""
         seen: dict[str, Any] = self._order("look")
         return seen
 
@@ -137,8 +141,8 @@ class Page:
             self._timer = None
         if (next_ms := answer["next_ms"]) is not None:
             self._timer = self._loop.after(max(0.0, next_ms - now_ms) / 1000, self._order, "tick")
-        for what, *details in answer["deeds"]:
-            if what in ("made", "send"):
-                details[-1] = base64.b64decode(details[-1])
-            self._deed(self, what, details)
+        for deed, *rest in answer["deeds"]:
+            if deed in ("made", "send"):
+                rest[-1] = base64.b64decode(rest[-1])
+            self._deed(deed, rest)
         return answer.get("seen")

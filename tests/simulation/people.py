@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rooms.passes import Pass
@@ -101,36 +102,39 @@ class Person:
 
     # --- what the page does ---------------------------------------------------------------------------
 
-    def did(self, page: Page, what: str, details: list[Any]) -> None:
+    def did(self, what: str, details: list[Any]) -> None:
         """The page did something by itself or in answer."""
-        world = self._world
-        match what:
-            case "made":
-                self.made.append(decode_from_client(details[0]))
-                return
-            case "open":
-                world.connect(page, self, details[0])
-            case "send":
-                link = world.links.get((page, details[0]))
-                if link is not None:
-                    link.page_sends(details[1])
-                return
-            case "close":
-                link = world.links.get((page, details[0]))
-                if link is not None:
-                    link.page_closes()
-            case "status":
-                if details[0] == "saved":
-                    self._check_saved()
-            case "refused":
-                self._is_refused(*details)
-            case "closed":
-                self.was_closed = True
-                if details[0] != "room_ended":
-                    raise Broken(f"{self._name} was closed for good: {details}")
-            case "warned":
-                raise Broken(f"{self._name} could not read: {details}")
-        world.say(self._name, f"{what} {details}")
+        if what not in ("made", "send"):
+            self._world.say(self._name, f"{what} {details}")
+        HEARD[what](self, *details)
+
+    def _made(self, frame: bytes) -> None:
+        message = decode_from_client(frame)
+        self.made.append(message)
+        self._world.ledgers[self.room_id].expect(self.role, message)
+
+    def _opens(self, socket: int) -> None:
+        self._world.connect(self.page, self, socket)
+
+    def _sends(self, socket: int, frame: bytes) -> None:
+        if link := self._world.links.get((self.page, socket)):
+            link.page_sends(frame)
+
+    def _closes(self, socket: int) -> None:
+        if link := self._world.links.get((self.page, socket)):
+            link.page_closes()
+
+    def _shows_status(self, status: str) -> None:
+        if status == "saved":
+            self._check_saved()
+
+    def _is_closed(self, code: str, sentence: str) -> None:
+        self.was_closed = True
+        if code != "room_ended":
+            raise Broken(f"{self._name} was closed for good: {code}, {sentence}")
+
+    def _could_not_read(self, words: str) -> None:
+        raise Broken(f"{self._name} could not read what came: {words}")
 
     def _is_refused(self, code: str, key: str) -> None:
         if key:
@@ -149,6 +153,16 @@ class Person:
                     raise Broken(f"{self._name} says saved, but the log lacks {message}")
 
 
+HEARD: dict[str, Callable[..., None]] = {
+    "made": Person._made,
+    "open": Person._opens,
+    "send": Person._sends,
+    "close": Person._closes,
+    "status": Person._shows_status,
+    "refused": Person._is_refused,
+    "closed": Person._is_closed,
+    "warned": Person._could_not_read,
+}
 DEEDS = (
     Person._type, Person._erase, Person._replace, Person._say, Person._draw,
     Person._choose, Person._consent, Person._move,

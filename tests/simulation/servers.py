@@ -1,4 +1,4 @@
-"""Server processes: a real keeper each, real sessions, and a shell that carries frames between them and links."""
+"""Server processes: a real keeper each, real sessions, and a shell that carries frames to and fro."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from rooms.limits import Limits, Rate
 from rooms.passes import Pass
 from rooms.session import Session, farewell
 from rooms.store import StoreError
-from rooms.wire import ClientMessage, Committed, Refused, ServerMessage, decode_from_client, decode_from_server
+from rooms.wire import (
+    ClientMessage,
+    Refused,
+    ServerMessage,
+    decode_from_client,
+    decode_from_server,
+)
 from tests.simulation.clock import Process, VirtualLoop, current
 from tests.simulation.layer import SimulatedLayer
 from tests.simulation.network import Gone, Link

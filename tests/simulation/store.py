@@ -1,8 +1,9 @@
 """A database in memory with the semantics of Postgres that the engine relies on, and its bad days.
 
-`Database` is what survives every process. `SimulatedStore` is one process's way to it, with rooms/store.py's
-interface: a question travels, is answered at one moment, and the answer travels back; either way may fail. So a
-commit can fail before it happened, after it happened, or happen long after its writer was told that it failed.
+`Database` is what survives every process. `SimulatedStore` is one process's way to it, with the interface of
+rooms/store.py: a question travels, is answered at one moment, and the answer travels back; either way may
+fail. So a commit can fail before it happened, after it happened, or happen long after its writer was told that
+it failed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from rooms.roles import Role
 from rooms.store import Conflict, Opened, Rejected, Snapshot, StoreError, Unavailable, Writing
 from rooms.streams import Stream
 from tests.simulation.clock import EPOCH, VirtualLoop
-
 
 Answer = TypeVar("Answer")
 
@@ -83,8 +83,8 @@ class Database:
         snapshot = self.snapshots.get(room_id)
         entries = self.entries(room_id, snapshot.seq if snapshot else 0)
         return Opened(
-            row.title, row.language, row.length_minutes * 60_000, row.starts_at, row.opened_at, dict(row.masks),
-            snapshot, entries,
+            row.title, row.language, row.length_minutes * 60_000, row.starts_at, row.opened_at,
+            dict(row.masks), snapshot, entries,
         )  # fmt: skip
 
     def entries(self, room_id: uuid.UUID, after_seq: int) -> list[Entry]:
@@ -95,7 +95,7 @@ class Database:
         return {room_id: max(log) for room_id in room_ids if (log := self.logs.get(room_id))}
 
     def commit(self, batch: list[Writing]) -> None:
-        """All or nothing. The key is (room, seq): as in Postgres, a gap would be taken; a second row is not."""
+        """All or nothing. The key is (room, seq): as in Postgres a gap is taken, a second row is not."""
         for writing in batch:
             if writing.room_id not in self.rows:
                 raise Rejected("no such room")

@@ -1,0 +1,70 @@
+"""Seeds hold, a seed is always the same, and planted mistakes are found."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.pages import Browser
+from tests.simulation.plants import PAGE, SERVER, planted
+from tests.simulation.world import simulate
+
+SEEDS = 200
+CHUNK = 20
+FIND_WITHIN = 60
+"""Seeds in which a planted mistake must show."""
+
+
+@pytest.fixture(scope="module")
+def browser(frontend_built: None) -> Iterator[Browser]:
+    with Browser() as browser:
+        yield browser
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+def test_seeds_hold(browser: Browser, first: int) -> None:
+    for seed in range(first, first + CHUNK):
+        try:
+            simulate(seed, browser)
+        except Exception as error:
+            pytest.fail(f"seed {seed}: {error}\nreplay: python -m tests.simulation {seed}", pytrace=False)
+
+
+def test_a_seed_is_always_the_same(browser: Browser) -> None:
+    """Also in another process, in which sets and dicts of words have another order."""
+    digests = {simulate(seed, browser).digest for seed in (7, 7)}
+    script = Path(__file__).resolve().parents[2]
+    for hashes in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.simulation", "7"],
+            cwd=script, env={**os.environ, "PYTHONHASHSEED": hashes},
+            capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        digests.add(done.stdout.split()[-1])
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("mistake", SERVER)
+def test_a_mistake_in_a_server_is_found(browser: Browser, mistake: str) -> None:
+    with planted(mistake):
+        assert _finds(browser), f"nothing in {FIND_WITHIN} seeds shows that the server {mistake}"
+
+
+@pytest.mark.parametrize("mistake", PAGE)
+def test_a_mistake_in_a_page_is_found(frontend_built: None, mistake: str) -> None:
+    with Browser(PAGE[mistake]) as browser:
+        assert _finds(browser), f"nothing in {FIND_WITHIN} seeds shows that the page {mistake}"
+
+
+def _finds(browser: Browser) -> bool:
+    for seed in range(FIND_WITHIN):
+        try:
+            simulate(seed, browser)
+        except Exception:
+            return True
+    return False
