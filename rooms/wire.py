@@ -190,9 +190,13 @@ class Draw(_Json):
 
 @dataclass(frozen=True, slots=True)
 class ChooseLanguage(_Json):
-    """From a client: the language the code is written in, one of rooms/live/languages.py."""
+    """From a client: the language the code is written in, one of rooms/live/languages.py.
+
+    The key (random, made by the client) lets it be sent again safely: others may have chosen since.
+    """
 
     language: str
+    key: str = ""
     kind: ClassVar[int] = 18
     mark: ClassVar[Mark] = "durable"
 
@@ -208,9 +212,10 @@ class Move(_Json):
 
 @dataclass(frozen=True, slots=True)
 class Consent(_Json):
-    """From a client: this side does, or no longer does, agree to a recording of its voice."""
+    """From a client: this side does, or no longer does, agree to a recording of its voice. key: as above."""
 
     recording: bool
+    key: str = ""
     kind: ClassVar[int] = 20
     mark: ClassVar[Mark] = "durable"
 

@@ -47,9 +47,9 @@ export type Element = { id: string; version: number; versionNonce: number; [fiel
 
 export type Say = { kind: "Say"; key: string; text: string };
 export type Draw = { kind: "Draw"; elements: Element[] };
-export type ChooseLanguage = { kind: "ChooseLanguage"; language: string };
+export type ChooseLanguage = { kind: "ChooseLanguage"; language: string; key: string };
 export type Move = { kind: "Move"; phase: string };
-export type Consent = { kind: "Consent"; recording: boolean };
+export type Consent = { kind: "Consent"; recording: boolean; key: string };
 export type Resume = { kind: "Resume"; after_seq: number };
 export type Offer = { kind: "Offer"; sdp: string };
 export type Microphone = { kind: "Microphone"; state: string };
@@ -137,9 +137,9 @@ type Forms<Union extends { kind: string }> = {
 const FROM_CLIENT: Forms<JsonFromClient> = {
   Say: { key: "text", text: "text" },
   Draw: { elements: "objects" },
-  ChooseLanguage: { language: "text" },
+  ChooseLanguage: { language: "text", key: "text" },
   Move: { phase: "text" },
-  Consent: { recording: "flag" },
+  Consent: { recording: "flag", key: "text" },
   Resume: { after_seq: "whole" },
   Offer: { sdp: "text" },
   Microphone: { state: "text" },
@@ -356,6 +356,13 @@ function fits(value: unknown, form: Form): boolean {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Random 128 bits; randomUUID would need https. */
+export function randomKey(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))]
+    .map((byte) => byte.toString(16).padStart(2, "0"))
+    .join("");
 }
 
 // --- close codes --------------------------------------------------------------------------------------

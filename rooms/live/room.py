@@ -23,6 +23,7 @@ from rooms.live.presence import MICROPHONE_STATES, Connection, Presence
 from rooms.roles import PEOPLE, Role
 from rooms.streams import Stream
 from rooms.wire import (
+    MAX_KEY_CHARACTERS,
     AskAwareness,
     Awareness,
     ChooseLanguage,
@@ -47,6 +48,9 @@ from rooms.wire import (
 
 LEFT_AFTER_MS = 10_000
 """Gone for so long means left; less is a reload or a bad connection and not worth a line in the log."""
+
+MAX_CHOICES = 5_000
+"""Of language and consent; more is no person."""
 
 Edits = Edit | SyncStep2
 
@@ -79,6 +83,8 @@ class LiveRoom:
         self.live_at_ms: int | None = None
         self.language = facts.language
         self.consents: dict[Role, bool] = {}
+        self.choices: set[str] = set()
+        """Keys of the choices that were made."""
         self.came: set[Role] = set()
         """Who entered and has not left, as the log tells it."""
 
@@ -122,12 +128,14 @@ class LiveRoom:
                 self.board.take(entry.seq, event["elements"])
                 effects.append(Show(entry.seq, Drawn(entry.seq, event["elements"]), author))
             case "ChooseLanguage":
+                self._remember(event)
                 self.language = event["language"]
                 chosen = LanguageChosen(entry.seq, entry.at_ms, entry.role.word, self.language)
                 effects.append(Show(entry.seq, chosen))
             case "Move":
                 effects = self._follow_move(entry, Phase(event["phase"]))
             case "Consent":
+                self._remember(event)
                 self.consents[entry.role] = event["recording"]
                 effects.append(Show(entry.seq, self._present(entry.at_ms)))
             case "Came":
@@ -135,6 +143,10 @@ class LiveRoom:
             case "Left":
                 self.came.discard(entry.role)
         return effects
+
+    def _remember(self, choice: dict[str, Any]) -> None:
+        if key := choice.get("key"):
+            self.choices.add(key)
 
     def _follow_move(self, entry: Entry, phase: Phase) -> list[Effect]:
         self.phase, self.phase_at_ms = phase, entry.at_ms
@@ -269,9 +281,9 @@ class LiveRoom:
         self._must_be_writable(connection)
         if message.language not in BY_KEY:
             raise BadFrame
-        if message.language == self.language:
+        if self._is_known(message.key) or (not message.key and message.language == self.language):
             return [Noted(connection)]
-        chosen = write_event("ChooseLanguage", language=message.language)
+        chosen = write_event("ChooseLanguage", language=message.language, key=message.key)
         return self._append(connection.role, Stream.LIFECYCLE, chosen, now_ms, connection)
 
     def _move(self, connection: Connection, message: Move, now_ms: int) -> list[Effect]:
@@ -290,10 +302,18 @@ class LiveRoom:
 
     def _consent(self, connection: Connection, message: Consent, now_ms: int) -> list[Effect]:
         self._must_be_writable(connection)
-        if message.recording == self.consents.get(connection.role, False):
+        is_so = message.recording == self.consents.get(connection.role, False)
+        if self._is_known(message.key) or (not message.key and is_so):
             return [Noted(connection)]
-        consent = write_event("Consent", recording=message.recording)
+        consent = write_event("Consent", recording=message.recording, key=message.key)
         return self._append(connection.role, Stream.LIFECYCLE, consent, now_ms, connection)
+
+    def _is_known(self, key: str) -> bool:
+        """Whether this choice was made before: a page sends again what it was not told is saved, and somebody
+        may have chosen otherwise since. Raises BadFrame."""
+        if len(key) > MAX_KEY_CHARACTERS or len(self.choices) > MAX_CHOICES:
+            raise BadFrame
+        return key in self.choices
 
     def _sync(self, connection: Connection, message: SyncStep1, now_ms: int) -> list[Effect]:
         return [Send((connection,), SyncStep2(self.document.since(message.vector)))]

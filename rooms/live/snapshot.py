@@ -38,6 +38,7 @@ def write(room: LiveRoom) -> bytes:
         "language": room.language,
         "consents": {role.word: given for role, given in room.consents.items()},
         "came": sorted(role.word for role in room.came),
+        "choices": sorted(room.choices),
         "chat": room.chat.write(),
         "board": room.board.write(),
         "owners": {str(client): role.word for client, role in room.document.owners.items()},
@@ -63,6 +64,7 @@ def read(body: bytes, facts: Facts, presence: Presence | None = None) -> LiveRoo
         room.live_at_ms, room.language = head["live_at_ms"], head["language"]
         room.consents = {Role.of(word): given for word, given in head["consents"].items()}
         room.came = {Role.of(word) for word in head["came"]}
+        room.choices = set(head["choices"])
         room.chat.read(head["chat"])
         room.board.read(head["board"])
         owners = {int(client): Role.of(word) for client, word in head["owners"].items()}

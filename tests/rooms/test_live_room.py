@@ -516,6 +516,19 @@ def test_the_log_alone_makes_the_same_room(stage: Stage) -> None:
     assert again.board.elements == live.board.elements
 
 
+def test_a_choice_that_is_sent_again_counts_once(stage: Stage) -> None:
+    """Its page was not told that it is saved, and somebody chose otherwise meanwhile."""
+    given, chosen = Consent(True, "k1"), ChooseLanguage("go", "k2")
+    stage.send(stage.candidate, given)
+    stage.send(stage.candidate, chosen)
+    stage.send(Connection("another tab", CANDIDATE), Consent(False, "k3"))
+    stage.send(stage.interviewer, ChooseLanguage("rust", "k4"))
+    for room in (stage.room, LiveRoom.replay(stage.log, FACTS)):
+        for message in (given, chosen):
+            assert room.receive(stage.candidate, message, 9_000) == [Noted(stage.candidate)]
+        assert (room.consents[CANDIDATE], room.language) == (False, "rust")
+
+
 def test_a_log_with_a_hole_is_no_log() -> None:
     with pytest.raises(ValueError, match="does not follow"):
         LiveRoom.replay([Entry(2, 0, ROOM, Stream.LIFECYCLE, write_event("Move", phase="lobby"))], FACTS)

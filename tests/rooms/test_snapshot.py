@@ -52,7 +52,7 @@ def a_log(seed: int, length: int = 60) -> list[Entry]:
             Stream.LIFECYCLE: rng.choice(
                 [
                     write_event("Move", phase="live"),
-                    write_event("ChooseLanguage", language="go"),
+                    write_event("ChooseLanguage", language="go", key=f"c{seq}"),
                     write_event("Consent", recording=seq % 2 == 0),
                 ]
             ),
@@ -81,7 +81,7 @@ def told(room: LiveRoom) -> dict[str, Any]:
     return {
         "seq": room.seq, "at_ms": room.at_ms, "phase": room.phase, "phase_at_ms": room.phase_at_ms,
         "live_at_ms": room.live_at_ms, "language": room.language, "consents": room.consents,
-        "came": room.came, "lines": room.chat.after(0), "elements": room.board.after(0),
+        "came": room.came, "choices": room.choices, "lines": room.chat.after(0), "elements": room.board.after(0),
         "some": room.board.after(room.seq // 2), "text": document.text, "vector": document.vector,
         "owners": document.owners, "halves": document.halves,
     }  # fmt: skip

@@ -39,7 +39,7 @@ from rooms.wire import (
 )
 
 NOTHING = b"\x00\x00"
-CHOICES_COUNT_ONCE = False
+CHOICES_COUNT_ONCE = True
 """Whether a language or a consent that is sent again is known by the room for the same choice."""
 
 

@@ -67,7 +67,7 @@ class Person:
         self._does("replace", where=self._random.random(), text=self._letters(2))
 
     def _say(self) -> None:
-        key = f"{self._random.getrandbits(64):x}"
+        key = self._key()
         self._send(kind="Say", key=key, text=f"line {key[:4]} — 你好")
 
     def _draw(self) -> None:
@@ -80,15 +80,18 @@ class Person:
         self._does("draw", element=element)
 
     def _choose(self) -> None:
-        self._send(kind="ChooseLanguage", language=self._random.choice(LANGUAGES))
+        self._send(kind="ChooseLanguage", language=self._random.choice(LANGUAGES), key=self._key())
 
     def _consent(self) -> None:
-        self._send(kind="Consent", recording=self._random.random() < 0.5)
+        self._send(kind="Consent", recording=self._random.random() < 0.5, key=self._key())
 
     def _move(self) -> None:
         phase = {"lobby": "live", "live": "wrap_up", "wrap_up": "feedback"}[self.page.phase]
         if phase in self._world.plan.moves:
             self._send(kind="Move", phase=phase)
+
+    def _key(self) -> str:
+        return f"{self._random.getrandbits(64):x}"
 
     def _letters(self, count: int) -> str:
         return "".join(next(self._world.letters) for _ in range(count))

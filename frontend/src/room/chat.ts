@@ -1,7 +1,7 @@
 /** Lines of talk in the order of the server. Own lines show at once, pale until they have their place. */
 import { findings } from "../guard";
 import { sayLine } from "../say";
-import type { Line, Role, Say } from "../wire";
+import { type Line, type Role, randomKey, type Say } from "../wire";
 import type { RoomClock } from "./clock";
 import { element, make } from "./page";
 import type { Presence } from "./presence";
@@ -152,11 +152,4 @@ function confirmed(found: string[]): Promise<boolean> {
   return new Promise((resolve) =>
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }),
   );
-}
-
-/** Random 128 bits; randomUUID would need https. */
-function randomKey(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))]
-    .map((byte) => byte.toString(16).padStart(2, "0"))
-    .join("");
 }

@@ -3,7 +3,14 @@ import "../styles/room.css";
 import { Connection } from "../connection";
 import { Lobby } from "../lobby/lobby";
 import { sayLine } from "../say";
-import type { ClientMessage, Refused, Seat, ServerMessage, Welcome } from "../wire";
+import {
+  type ClientMessage,
+  type Refused,
+  randomKey,
+  type Seat,
+  type ServerMessage,
+  type Welcome,
+} from "../wire";
 import { Board } from "./board";
 import { Chat } from "./chat";
 import { RoomClock } from "./clock";
@@ -228,12 +235,13 @@ element("views").addEventListener("change", (event) => {
 
 language.addEventListener("change", () => {
   void code.setLanguage(language.value);
-  send({ kind: "ChooseLanguage", language: language.value });
+  send({ kind: "ChooseLanguage", language: language.value, key: randomKey() });
 });
 
 for (const id of ["consent", "voice-consent"]) {
   element<HTMLInputElement>(id).addEventListener("change", (event) => {
-    send({ kind: "Consent", recording: (event.target as HTMLInputElement).checked });
+    const recording = (event.target as HTMLInputElement).checked;
+    send({ kind: "Consent", recording, key: randomKey() });
   });
 }
 
