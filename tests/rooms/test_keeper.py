@@ -11,6 +11,7 @@ from channels.db import database_sync_to_async
 
 from rooms import keeper as keeping
 from rooms import log
+from rooms.errors import Restarting
 from rooms.keeper import Keeper
 from rooms.live.lifecycle import Phase
 from rooms.models import Room
@@ -19,7 +20,18 @@ from rooms.passes import Pass, admit
 from rooms.phases import move_room
 from rooms.roles import Role
 from rooms.signals import room_moved
-from rooms.wire import Beat, Committed, Move, Moved, Say, SyncStep1, Welcome, decode_from_server
+from rooms.wire import (
+    Awareness,
+    Beat,
+    Committed,
+    Move,
+    Moved,
+    Said,
+    Say,
+    SyncStep1,
+    Welcome,
+    decode_from_server,
+)
 from tests.rooms.inbox import Inbox
 from tests.rooms.people import Pair, make_pair
 
@@ -175,3 +187,51 @@ def test_an_outbox_is_bounded() -> None:
 
 def test_intervals_keep_what_is_promised() -> None:
     assert keeping.REVOKE_S + keeping.TICK_S <= 2, "a revoked socket is closed within two seconds"
+
+
+async def test_a_drain_saves_what_came_and_sends_everybody_away(keeper: Keeper) -> None:
+    pair = await database_sync_to_async(make_pair)()
+    inbox = await Inbox.enter(keeper, await permit_of(pair, Role.CANDIDATE))
+    other = await Inbox.enter(keeper, await permit_of(pair, Role.INTERVIEWER))
+    await read_until(other, SyncStep1)
+    keeper.receive(inbox.held, inbox.socket, Say("k", "the last word"))
+    draining = asyncio.create_task(keeper.drain())
+    seen = await read_until(other, Said)
+    assert [message.text for message in seen if isinstance(message, Said)] == ["the last word"]
+    await until(lambda: inbox.socket.closing and other.socket.closing)
+    for each in (inbox, other):
+        assert each.socket.closing is not None and each.socket.closing.close_code == 1012
+        assert not draining.done(), "it waits for those who have not left"
+        keeper.leave(each.held, each.socket)
+    async with asyncio.timeout(DEADLINE_S):
+        await draining
+    with pytest.raises(Restarting):
+        await Inbox.enter(keeper, await permit_of(pair, Role.CANDIDATE))
+    lines = await database_sync_to_async(log.entries)(pair.room_id)
+    assert any(b"the last word" in entry.payload for entry in lines)
+
+
+async def test_neighbours_see_each_others_people_and_cursors() -> None:
+    """Two processes, one room: the layer carries who is here and where they point."""
+    pair = await database_sync_to_async(make_pair)()
+    keepers = Keeper(), Keeper()
+    try:
+        mine = await Inbox.enter(keepers[0], await permit_of(pair, Role.CANDIDATE))
+        theirs = await Inbox.enter(keepers[1], await permit_of(pair, Role.INTERVIEWER))
+        await until(lambda: all(seat["here"] for seat in seats_of(mine)))
+        await until(lambda: all(seat["here"] for seat in seats_of(theirs)))
+        state = b'{"cursor":null}'
+        keepers[0].receive(mine.held, mine.socket, Awareness(b"\x01\x07\x01" + bytes((len(state),)) + state))
+        seen = await read_until(theirs, Awareness)
+        (frame,) = [message for message in seen if isinstance(message, Awareness)]
+        assert b"Quiet Heron" in frame.update
+        keepers[0].leave(mine.held, mine.socket)
+        await read_until(theirs, Awareness)
+        assert theirs.held.live.presence.everybody(0) is None
+    finally:
+        for keeper in keepers:
+            await keeper.close()
+
+
+def seats_of(inbox: Inbox) -> list[dict[str, object]]:
+    return inbox.held.live.presence.seats(inbox.held.now_ms, {})

@@ -81,7 +81,8 @@ def told(room: LiveRoom) -> dict[str, Any]:
     return {
         "seq": room.seq, "at_ms": room.at_ms, "phase": room.phase, "phase_at_ms": room.phase_at_ms,
         "live_at_ms": room.live_at_ms, "language": room.language, "consents": room.consents,
-        "came": room.came, "choices": room.choices, "lines": room.chat.after(0), "elements": room.board.after(0),
+        "came": room.came, "choices": room.choices,
+        "lines": room.chat.after(0), "elements": room.board.after(0),
         "some": room.board.after(room.seq // 2), "text": document.text, "vector": document.vector,
         "owners": document.owners, "halves": document.halves,
     }  # fmt: skip

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 
 import pytest
 from channels.db import database_sync_to_async
 from pycrdt import Doc, Text
+from pytest_django.plugin import DjangoDbBlocker
 
 from anteroom.serving import Site
 from rooms import log
 from rooms.roles import Role
 from rooms.streams import Stream
-from tests.rooms.people import client_of, make_pair
+from tests.rooms.people import client_of, make_pair, socket_site
 from tests.rooms.plain_yjs import PlainClient
 
 pytestmark = pytest.mark.slow  # starts servers of its own
 
 WORDS = 40
+
+
+@pytest.fixture(scope="module", params=["daphne", "roomserver"])
+def rooms_site(
+    request: pytest.FixtureRequest,
+    site_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[Site]:
+    """Either server of the rooms."""
+    home = tmp_path_factory.mktemp(request.param)
+    with socket_site(site_template, home, django_db_blocker, shell=request.param) as site:
+        yield site
 
 
 async def test_ordinary_clients_and_ours_converge(rooms_site: Site) -> None:
