@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
 import stat
-import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -20,66 +18,7 @@ import pytest
 
 from anteroom.serving import until
 from tests.setup.conftest import fresh_home
-
-ROOT = Path(__file__).resolve().parents[2]
-STARTS_WITHIN_S = 120  # it may have to build the front end
-STOPS_WITHIN_S = 40
-OURS = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "SITE_URL", "DJANGO_SETTINGS_MODULE")
-
-
-def environment(home: Path) -> dict[str, str]:
-    """Ours without what the test run set for itself."""
-    return {key: value for key, value in os.environ.items() if key not in OURS} | {"ANTEROOM_HOME": str(home)}
-
-
-def manage(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), *arguments],
-        env=environment(home), capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
-
-
-class Running:
-    """One `up` and what it has said."""
-
-    def __init__(self, home: Path, *arguments: str) -> None:
-        self.home = home
-        self.said_path = home / "said"
-        with self.said_path.open("w") as said:
-            self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "manage.py"), "up", "--port", "0", *arguments],
-                env=environment(home), stdin=subprocess.DEVNULL, stdout=said, stderr=said,
-            )  # fmt: skip
-        until(lambda: "Ctrl-C" in self.said or self.process.poll(), "up is through", STARTS_WITHIN_S)
-        assert self.process.poll() is None, self.said
-        found = re.search(r"serving\s+(http://localhost:\d+)", self.said)
-        assert found, self.said
-        self.url = found[1]
-        self.descendants = psutil.Process(self.process.pid).children(recursive=True)
-
-    @property
-    def said(self) -> str:
-        return self.said_path.read_text()
-
-    def get(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-
-    def end(self, signal_number: int) -> int:
-        self.process.send_signal(signal_number)
-        return self.process.wait(STOPS_WITHIN_S)
-
-    def assert_nothing_is_left(self) -> None:
-        names = {" ".join(each.cmdline()[-3:]) for each in self.alive()}
-        until(lambda: not self.alive(), f"everything ended; at first there was still {names}", STOPS_WITHIN_S)
-
-    def alive(self) -> list[psutil.Process]:
-        return [
-            each for each in self.descendants if each.is_running() and each.status() != psutil.STATUS_ZOMBIE
-        ]
+from tests.setup.running import Running, manage
 
 
 @pytest.fixture(scope="module")
