@@ -29,7 +29,7 @@ from picows import (
     ws_create_server,
 )
 
-from anteroom import collector
+from anteroom import collector, descriptors
 from anteroom.errors import Refusal
 from anteroom.origins import may_open_sockets
 from rooms.errors import BadFrame, FrameTooLarge
@@ -84,7 +84,7 @@ class Connection(WSListener):
     """One socket: picows calls it with frames, the room's outbox with news."""
 
     __slots__ = (
-        "_deadline", "_early", "_fragments", "_is_blocked", "_is_ending", "_is_gone",
+        "_deadline", "_fragments", "_is_blocked", "_is_ending", "_is_gone", "_is_in",
         "_is_waiting", "_request", "_server", "_session", "_stream", "_transport", "is_dirty", "was_heard",
     )  # fmt: skip
 
@@ -94,10 +94,9 @@ class Connection(WSListener):
         self._session = Session(self._notified)
         self._transport: WSTransport = None  # type: ignore[assignment]  # until on_ws_connected
         self._stream: Any = None
-        self._early: list[bytes] | None = []
-        """What came before its sender was let in: at most what one read brought."""
         self._fragments: bytearray | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._is_in = False
         self._is_blocked = False
         self._is_ending = False
         self._is_gone = False
@@ -126,13 +125,8 @@ class Connection(WSListener):
         if self._is_gone:
             self._session.leave()
             return
-        early, self._early = self._early, None
-        may_read_on = True
-        for message in early or ():
-            may_read_on = self._is_ending or self._session.receive(message)
+        self._is_in = True
         self._stream.resume_reading()
-        if not may_read_on:
-            self._wait()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._is_gone = True
@@ -163,8 +157,8 @@ class Connection(WSListener):
     def _receive(self, message: bytes) -> None:
         if self._transport.is_close_frame_sent:  # by us, or by picows, which goes on parsing what it refused
             return
-        if self._early is not None:
-            self._early.append(message)
+        if not self._is_in:
+            self._fail()  # sent before we had answered: nothing is read until then
         elif not self._session.receive(message):
             self._wait()
 
@@ -175,6 +169,8 @@ class Connection(WSListener):
         elif kind == _PING:
             if not self._is_blocked and not self._is_ending:
                 self._transport.send_pong(frame.get_payload_as_bytes())
+        elif self._session.closing is not None:
+            pass  # what follows a refusal does not count
         elif kind == _CONTINUATION:
             if self._fragments is None:
                 self._fail()
@@ -183,7 +179,7 @@ class Connection(WSListener):
         elif kind in (_BINARY, _TEXT) and self._fragments is not None:
             self._fail()  # a message inside another
         elif kind == _TEXT:
-            self._refuse(BadFrame())
+            self._session.refuse(BadFrame())
         elif kind == _BINARY:
             self._fragments = bytearray()
             self._gather(frame)
@@ -193,17 +189,10 @@ class Connection(WSListener):
         assert self._fragments is not None
         self._fragments += frame.get_payload_as_memoryview()
         if len(self._fragments) > MAX_FRAME_BYTES:
-            self._refuse(FrameTooLarge())
-            self._fragments = bytearray()
+            self._session.refuse(FrameTooLarge())
         elif frame.fin:
             message, self._fragments = bytes(self._fragments), None
             self._receive(message)
-
-    def _refuse(self, refusal: Refusal) -> None:
-        if self._early is None:
-            self._session.refuse(refusal)
-        else:
-            self._end(refusal)
 
     def _wait(self) -> None:
         """Read on when the room has room and nothing is owed."""
@@ -381,6 +370,8 @@ class _Quiet(logging.LoggerAdapter[logging.Logger]):
 
 def serve(listening: socket.socket) -> None:
     """Serve rooms on this listening socket until SIGTERM or SIGINT."""
+
+    descriptors.allow_many()
 
     async def work() -> None:
         stop = asyncio.Event()

@@ -9,10 +9,12 @@ from typing import Any, cast
 
 from django.core.asgi import get_asgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "anteroom.settings")
-http = get_asgi_application()  # sets Django up, so it stands before what imports models
+from anteroom.bodies import BoundedBodies
 
-from anteroom import collector  # noqa: E402
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "anteroom.settings")
+http = BoundedBodies(cast(Any, get_asgi_application()))  # sets Django up, before what imports models
+
+from anteroom import collector, descriptors  # noqa: E402
 from anteroom.lifespan import lifespan  # noqa: E402
 from rooms.consumers import room_socket  # noqa: E402
 
@@ -25,7 +27,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """What every ASGI server asks."""
     if scope["type"] == "http":
         # Without the path that a client can claim by a Daphne-Root-Path header, to rewrite a page's links.
-        await http({**scope, "root_path": ""}, receive, cast(Any, send))
+        await http({**scope, "root_path": ""}, receive, send)
     elif scope["type"] == "websocket":
         await room_socket(scope, receive, send)
     elif scope["type"] == "lifespan":
@@ -35,8 +37,10 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 if "daphne.server" in sys.modules:
-    from anteroom.daphne_sockets import install
+    from anteroom import daphne_requests, daphne_sockets
 
-    install()
+    daphne_sockets.install()
+    daphne_requests.install()
 
+descriptors.allow_many()
 collector.settle()

@@ -1,12 +1,20 @@
-"""Daphne's sockets with bounds: it queues without limit in both directions, and drops close reasons."""
+"""Daphne's sockets with bounds: it queues without limit in both directions, and drops close reasons. And its
+end with manners: it would cut everybody off."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from typing import Any
 
+from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet import reactor as _reactor
+from twisted.internet.defer import Deferred
+
+from rooms.outbox import OUTBOX_BYTES
+from rooms.session import drain
 
 logger = logging.getLogger(__name__)
 reactor: Any = _reactor
@@ -14,8 +22,10 @@ reactor: Any = _reactor
 MAX_WAITING_MESSAGES = 64
 """Received and not yet handled. Beyond it we stop reading, and TCP slows the sender down."""
 LOOK_AGAIN_S = 0.005
-MAX_UNSENT_BYTES = 4 * 1024 * 1024
+MAX_UNSENT_BYTES = OUTBOX_BYTES
 """Handed to the network and not taken by the client: it is too slow and comes back by itself."""
+FLUSH_WITHIN_S = 1.0
+"""How long the last frames may take to leave when the server stops."""
 
 
 class BoundedSocket(WebSocketProtocol):  # type: ignore[misc]
@@ -60,6 +70,26 @@ class BoundedSocket(WebSocketProtocol):  # type: ignore[misc]
         super().handle_reply(message)
 
 
+def _stop(server: Server) -> Deferred[Any]:
+    """Before the reactor stops: let everybody in a room go, then end what is left of the applications."""
+    return Deferred.fromFuture(asyncio.ensure_future(_let_go(server))).addBoth(lambda _: _end_all(server))
+
+
+async def _let_go(server: Server) -> None:
+    await drain()
+    deadline = time.monotonic() + FLUSH_WITHIN_S
+    while any(map(_is_open, server.connections)) and time.monotonic() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(LOOK_AGAIN_S)
+
+
+def _is_open(protocol: Any) -> bool:
+    return isinstance(protocol, BoundedSocket) and protocol.state != protocol.STATE_CLOSED
+
+
+_end_all = Server.kill_all_applications
+
+
 def install() -> None:
     """Have Daphne use these from now on."""
     WebSocketFactory.protocol = BoundedSocket
+    Server.kill_all_applications = _stop

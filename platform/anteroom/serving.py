@@ -247,6 +247,19 @@ class Site:
             _kill_session(self._server)
             self._server = None
 
+    def end(self) -> int:
+        """Ask the server of the sockets to end, and wait until it has; its exit code.
+
+        Raises subprocess.TimeoutExpired.
+        """
+        assert self._server is not None
+        server, self._server = self._server, None
+        server.send_signal(signal.SIGTERM)
+        try:
+            return server.wait(STOP_TIMEOUT_S)
+        finally:
+            _kill_session(server)
+
     def stop(self) -> None:
         """End what was started: politely first, then not."""
         started = [each for each in (self._worker, self._server, self._pages) if each]

@@ -9,7 +9,7 @@ import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
 from anteroom.serving import Shell, Site
-from tests.rooms.people import socket_site
+from tests.rooms.people import Pair, make_pair, socket_site
 
 
 @pytest.fixture(scope="package", params=get_args(Shell))
@@ -23,3 +23,8 @@ def rooms_site(
     home = tmp_path_factory.mktemp(request.param)
     with socket_site(site_template, home, django_db_blocker, shell=request.param) as site:
         yield site
+
+
+@pytest.fixture
+def pair(rooms_site: Site) -> Pair:
+    return make_pair()
