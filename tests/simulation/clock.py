@@ -5,7 +5,8 @@ A minute of a room's life takes as long as its work does. Whatever asks for a th
 
 `Process` marks everything that runs on a server process's behalf, by a context variable that tasks and
 timers inherit. A killed process is not cancelled, which would run its `finally` blocks: its callbacks are
-never called again, as after `kill -9`. A frozen one keeps its callbacks until it thaws, as a stopped one does.
+never called again, as after `kill -9`. A frozen one keeps its callbacks until it thaws, like one that was
+stopped.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
+import warnings
 from asyncio import events
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
@@ -61,10 +63,12 @@ class Process:
     def bury(self) -> None:
         """After the simulation: let go of what it left half done, whose `finally` blocks may run now."""
         self.kill()
-        for task in self._tasks:
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
-            with contextlib.suppress(Exception):
-                task.get_coro().close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # what never began need not be awaited
+            for task in self._tasks:
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                with contextlib.suppress(Exception):
+                    task.get_coro().close()
 
     def freeze(self) -> None:
         """Stop it between two callbacks."""

@@ -39,8 +39,6 @@ from rooms.wire import (
 )
 
 NOTHING = b"\x00\x00"
-CHOICES_COUNT_ONCE = True
-"""Whether a language or a consent that is sent again is known by the room for the same choice."""
 
 
 class Broken(AssertionError):
@@ -55,14 +53,13 @@ class Ledger:
         self.doc: Doc[Text] = Doc()
         self.code = self.doc.get(ROOT, type=Text)
         self.lines: dict[int, tuple[str, str, str]] = {}
-        self.keys: set[tuple[Role, str]] = set()
+        self.keys: set[tuple[Role, str, str]] = set()
+        """Seat, kind and key of what may count once."""
         self.elements: dict[str, dict[str, Any]] = {}
         self.drawn: set[tuple[str, int, int]] = set()
         self.languages = [language]
         self.phases = [Phase.SCHEDULED]
         self.consents: set[tuple[Role, bool]] = set()
-        self._expected: Counter[tuple[Role, str, object]] = Counter()
-        """Choices that people made and that are not in the log so far, by seat, kind and value."""
         self._changes: list[bytes] = []
         self._subscription = self.doc.observe(self._see)
 
@@ -81,18 +78,6 @@ class Ledger:
     @property
     def phase(self) -> Phase:
         return self.phases[-1]
-
-    def expect(self, role: Role, message: ClientMessage) -> None:
-        """Somebody does this; it may come into the log once."""
-        if isinstance(message, ChooseLanguage):
-            self._expected[role, "ChooseLanguage", message.language] += 1
-        elif isinstance(message, Consent):
-            self._expected[role, "Consent", message.recording] += 1
-
-    def _count(self, entry: Entry, kind: str, value: object) -> None:
-        self._expected[entry.role, kind, value] -= 1
-        if CHOICES_COUNT_ONCE and self._expected[entry.role, kind, value] < 0:
-            raise Broken(f"{kind} {value} of the {entry.role.word} counts once more than it was chosen")
 
     # --- what is committed ----------------------------------------------------------------------------
 
@@ -119,21 +104,15 @@ class Ledger:
             raise Broken(f"entry {entry.seq} builds on code that is not in the log")
 
     def _commit_event(self, entry: Entry, event: dict[str, Any]) -> None:
+        if key := event.get("key"):
+            self._count_once(entry, (entry.role, event["kind"], key))
         match event["kind"]:
             case "Say":
-                if (entry.role, event["key"]) in self.keys:
-                    raise Broken(f"the line {event['key']} is in the log twice")
-                self.keys.add((entry.role, event["key"]))
                 self.lines[entry.seq] = (entry.role.word, event["key"], event["text"])
             case "Draw":
                 for element in event["elements"]:
-                    kept = self.elements.get(element["id"])
-                    if kept is not None and not wins(element, kept):
-                        raise Broken(f"entry {entry.seq} draws {element['id']} with a version that is known")
-                    self.elements[element["id"]] = element
-                    self.drawn.add(_version(element))
+                    self._commit_element(entry, element)
             case "ChooseLanguage":
-                self._count(entry, "ChooseLanguage", event["language"])
                 self.languages.append(event["language"])
             case "Move":
                 phase = Phase(event["phase"])
@@ -141,8 +120,19 @@ class Ledger:
                     raise Broken(f"the room went from {self.phase} to {phase} by the {entry.role.word}")
                 self.phases.append(phase)
             case "Consent":
-                self._count(entry, "Consent", event["recording"])
                 self.consents.add((entry.role, event["recording"]))
+
+    def _count_once(self, entry: Entry, key: tuple[Role, str, str]) -> None:
+        if key in self.keys:
+            raise Broken(f"entry {entry.seq} is in the log a second time: {entry.event}")
+        self.keys.add(key)
+
+    def _commit_element(self, entry: Entry, element: dict[str, Any]) -> None:
+        kept = self.elements.get(element["id"])
+        if kept is not None and not wins(element, kept):
+            raise Broken(f"entry {entry.seq} draws {element['id']} with a version that is known")
+        self.elements[element["id"]] = element
+        self.drawn.add(_version(element))
 
     # --- what the log holds ---------------------------------------------------------------------------
 
@@ -152,7 +142,7 @@ class Ledger:
             case Edit(update) | SyncStep2(update):
                 return self._holds_code(update)
             case Say(key, _):
-                return (role, key) in self.keys
+                return (role, "Say", key) in self.keys
             case Draw(elements):
                 return all(self._holds_element(element) for element in elements)
             case ChooseLanguage(language):

@@ -112,9 +112,7 @@ class Person:
         HEARD[what](self, *details)
 
     def _made(self, frame: bytes) -> None:
-        message = decode_from_client(frame)
-        self.made.append(message)
-        self._world.ledgers[self.room_id].expect(self.role, message)
+        self.made.append(decode_from_client(frame))
 
     def _opens(self, socket: int) -> None:
         self._world.connect(self.page, self, socket)

@@ -2,8 +2,8 @@
 
 `Database` is what survives every process. `SimulatedStore` is one process's way to it, with the interface of
 rooms/store.py: a question travels, is answered at one moment, and the answer travels back; either way may
-fail. So a commit can fail before it happened, after it happened, or happen long after its writer was told that
-it failed.
+fail. So a commit can fail before it happened, after it happened, or happen long after its writer was told
+that it failed.
 """
 
 from __future__ import annotations
