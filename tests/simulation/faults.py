@@ -49,7 +49,7 @@ class Plan:
     @classmethod
     def of(cls, random: Random) -> Plan:
         every_s = {
-            kind: random.uniform(0.5, 1.5) * usual_s
+            kind: random.uniform(0.2, 1.5) * usual_s
             for kind, usual_s in USUAL_S.items()
             if random.random() < 0.6
         }
@@ -90,6 +90,8 @@ class Faults:
         world.is_calm = True
         for server in list(world.servers):
             server.thaw(world.loop)
+        for page in world.pages:
+            page.wake()
         while len(world.servers) < world.plan.servers:
             world.start_server()
         self._restore(world.store_weather, stores.Weather())
@@ -197,12 +199,9 @@ class Faults:
     # --- people ---------------------------------------------------------------------------------------
 
     def reload(self) -> None:
-        world = self._world
-        if world.pages:
-            page = self._random.choice(world.pages)
-            person = world.people[page]
-            world.shut_page(page)
-            world.loop.after(self._random.uniform(0.02, 2.0), world.load_page, person.room_id, person.role)
+        if self._world.pages:
+            page = self._random.choice(self._world.pages)
+            self._world.reload_page(page, after_s=self._random.uniform(0.02, 2.0))
 
     def tab(self) -> None:
         """One tab more, or one less."""
@@ -217,6 +216,17 @@ class Faults:
         else:
             world.shut_page(page)
 
+    def lid(self) -> None:
+        """A page sleeps for a while."""
+        if self._world.pages:
+            page = self._random.choice(self._world.pages)
+            page.sleep()
+            self._later((0.5, 30.0), page.wake)
+
+    def sign_out(self) -> None:
+        if self._world.pages:
+            self._world.sign_out(self._world.people[self._random.choice(self._world.pages)])
+
     def online(self) -> None:
         """The browser says that the network is back, rightly or not."""
         if self._world.pages:
@@ -228,6 +238,6 @@ USUAL_S = {
     "kill": 8.0, "deploy": 15.0, "freeze": 8.0,
     "database_down": 15.0, "database_flaky": 8.0,
     "layer_down": 15.0, "layer_flaky": 8.0, "layer_forgets": 10.0,
-    "reload": 8.0, "tab": 12.0, "online": 10.0,
+    "reload": 8.0, "tab": 12.0, "online": 10.0, "lid": 10.0, "sign_out": 25.0,
 }  # fmt: skip
 KINDS: dict[str, Callable[[Faults], None]] = {kind: getattr(Faults, kind) for kind in USUAL_S}

@@ -101,6 +101,7 @@ class Page:
         self._browser = browser
         self._deed = deed
         self._timer: asyncio.TimerHandle | None = None
+        self._slept_over: list[tuple[str, dict[str, Any]]] | None = None
         self._seed = seed
 
     def load(self) -> None:
@@ -124,6 +125,21 @@ class Page:
         seen: dict[str, Any] = self._order("look")
         return seen
 
+    @property
+    def is_asleep(self) -> bool:
+        return self._slept_over is not None
+
+    def sleep(self) -> None:
+        """The lid is shut: nothing runs, and what arrives waits."""
+        if self._slept_over is None:
+            self._slept_over = []
+
+    def wake(self) -> None:
+        """All that waited happens at once; timers that came due meanwhile fire."""
+        slept_over, self._slept_over = self._slept_over or [], None
+        for do, details in slept_over:
+            self._order(do, **details)
+
     def shut(self) -> None:
         """The tab is closed or reloaded; its memory is gone."""
         self.is_open = False
@@ -132,6 +148,9 @@ class Page:
 
     def _order(self, do: str, **details: Any) -> Any:
         if not self.is_open:
+            return None
+        if self._slept_over is not None and do != "look":
+            self._slept_over.append((do, details))
             return None
         now_ms = self._loop.time() * 1000
         answer = self._browser.ask(page=self.number, now_ms=now_ms, do=do, **details)

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from rooms.passes import Pass
 from rooms.roles import Role
 from rooms.wire import ClientMessage, Say, decode_from_client
 from tests.simulation.ledger import Broken
@@ -27,10 +26,6 @@ class Person:
     def __init__(self, world: World, room_id: uuid.UUID, role: Role, number: int) -> None:
         self.room_id, self.role = room_id, role
         self.key = f"{role.word} of room {world.rooms.index(room_id)}"
-        self.permit = Pass(
-            room_id, role, 10 * world.rooms.index(room_id) + role.value,
-            uuid.UUID(int=100 * world.rooms.index(room_id) + role.value), self.key, 1,
-        )  # fmt: skip
         self.page: Page
         self.was_closed = False
         """The room let the page go for good."""
@@ -50,7 +45,7 @@ class Person:
     def _act(self) -> None:
         if self._world.is_calm or not self.page.is_open or self.was_closed:
             return
-        if self.page.phase in WRITABLE:
+        if self.page.phase in WRITABLE and not self.page.is_asleep:
             deed = self._random.choices(DEEDS, WEIGHTS)[0]
             deed(self)
         self._next()
@@ -131,7 +126,9 @@ class Person:
 
     def _is_closed(self, code: str, sentence: str) -> None:
         self.was_closed = True
-        if code != "room_ended":
+        if code == "signed_out" and self._world.was_signed_out(self.key):
+            self._world.loop.after(self._random.uniform(0.5, 5.0), self._world.reload_page, self.page)
+        elif code != "room_ended":
             raise Broken(f"{self._name} was closed for good: {code}, {sentence}")
 
     def _could_not_read(self, words: str) -> None:

@@ -11,6 +11,8 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
+from django.conf import settings
+
 from anteroom.errors import Refusal
 from rooms.keeper import Keeper
 from rooms.limits import Limits, Rate
@@ -47,7 +49,10 @@ class Server(Process):
         self.keeper = Keeper(
             store=store, layer=layer, clock=lambda: self.now(loop), idle_room_s=6.0, window_ms=window_ms
         )
-        self.limits = Limits(rate, sockets_per_person=20, handshakes_per_minute=120)
+        self.limits = Limits(
+            rate, sockets_per_person=settings.ROOM_SOCKETS_PER_PERSON,
+            handshakes_per_minute=settings.ROOM_HANDSHAKES_PER_MINUTE,
+        )  # fmt: skip
 
     def accept(self, link: Link, permit: Pass, referee: Referee) -> Shell:
         """A handshake arrives."""
@@ -102,16 +107,14 @@ class Shell:
         session = self._session = Session(self._notify)
         try:
             await session.enter(f"/sockets/rooms/{self.permit.room_id}", {"pass": self.permit.session_key})
-        except Refusal as refusal:
-            self._close(refusal)
-            return
-        try:
             while not isinstance(item := await self._inbox.get(), Gone):
                 message = decode_from_client(item)
                 if message.mark == "durable" and session.closing is None:
                     self.received.append(message)
                 if not session.receive(item):
                     await session.until_read_on()
+        except Refusal as refusal:
+            self._close(refusal)
         finally:
             session.leave()
             self.server.links.pop(self.link, None)
@@ -144,14 +147,14 @@ class Shell:
 
 
 @contextlib.contextmanager
-def stood_in(loop: VirtualLoop, random: Random, permits: Mapping[str, Pass]) -> Iterator[None]:
+def stood_in(loop: VirtualLoop, random: Random, admitted: Callable[[str], Pass]) -> Iterator[None]:
     """Where the engine reaches past its store: the door's queries, ids, the clock of the limits.
 
-    permits: by what stands in the session's cookie.
+    admitted: whose session it is that a cookie names; raises SignedOut.
     """
 
     def admit(cookies: Mapping[str, str], room_id: str) -> Pass:
-        return permits[cookies["pass"]]
+        return admitted(cookies["pass"])
 
     def beside(do: Callable[..., Any]) -> Callable[..., Any]:
         async def done(*arguments: Any) -> Any:

@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
+from anteroom.errors import SignedOut
 from rooms import held as holding
 from rooms.live.room import LiveRoom
 from rooms.passes import Pass
@@ -136,7 +137,8 @@ class World(Referee):
         number = next(self._numbers)
         page_seed = self.random(f"page {number}").getrandbits(31)
         person = Person(self, room_id, role, number)
-        self.permits.setdefault(person.key, person.permit)
+        if person.key not in self.permits:
+            self.sign_in(person)
         page = Page(self.loop, self.browser, number, role.word, page_seed, person.did)
         person.page = page
         self.pages.append(page)
@@ -144,6 +146,29 @@ class World(Referee):
         page.load()
         person.begin()
         return page
+
+    def sign_in(self, person: Person) -> None:
+        """A new session for a seat's person; all their tabs use it from now on."""
+        place = self.rooms.index(person.room_id)
+        self.permits[person.key] = Pass(
+            person.room_id, person.role, 10 * place + person.role.value,
+            uuid.UUID(int=100 * place + person.role.value), f"{person.key}, session {next(self._numbers)}", 1,
+        )  # fmt: skip
+
+    def sign_out(self, person: Person) -> None:
+        """End the session everywhere, and begin a new one: what is open has to be closed."""
+        self.database.spent_passes.add(self.permits[person.key])
+        self.sign_in(person)
+
+    def was_signed_out(self, key: str) -> bool:
+        return any(permit.session_key.startswith(f"{key},") for permit in self.database.spent_passes)
+
+    def reload_page(self, page: Page, after_s: float = 0.0) -> None:
+        """Its memory is gone, and the tab comes back."""
+        if page in self.people:
+            person = self.people[page]
+            self.shut_page(page)
+            self.loop.after(after_s, self.load_page, person.room_id, person.role)
 
     def shut_page(self, page: Page) -> None:
         """Its tab is closed: what it had not saved is gone, and its connections with it."""
@@ -166,6 +191,7 @@ class World(Referee):
             return
         if chance < self.weather.unreachable:
             return  # it is never answered
+        permit = self.permits[person.key]
         server = ready[0] if self.plan.is_sticky else self._network.choice(ready)
         shell: Shell | None = None
         link = Link(
@@ -173,7 +199,7 @@ class World(Referee):
             lambda items: shell.arrive(items) if shell else None,
         )  # fmt: skip
         self.links[page, socket] = link
-        shell = server.accept(link, person.permit, self)
+        shell = server.accept(link, permit, self)
         self.say(f"page {page.number}", f"socket {socket} reaches {server.name}")
 
     def _delay_s(self) -> float:
@@ -184,6 +210,13 @@ class World(Referee):
         """Characters that are each typed once; every seventh takes two UTF-16 units."""
         for number in itertools.count():
             yield chr((0x20000 if number % 7 == 6 else 0x4E00) + number)
+
+    def admit(self, session_key: str) -> Pass:
+        """Who comes with this cookie. Raises SignedOut."""
+        for permit in self.permits.values():
+            if permit.session_key == session_key:
+                return permit
+        raise SignedOut
 
     # --- the referee ----------------------------------------------------------------------------------
 
@@ -260,6 +293,10 @@ class World(Referee):
             here = {seat["seat"]: seat["here"] for seat in seen["seats"]}
             if here != self._here(person.room_id):
                 raise Broken(f"{name} shows {here} as here; here are {self._here(person.room_id)}")
+        for server in self.servers:
+            for shell in server.links.values():
+                if shell.permit in self.database.spent_passes:
+                    raise Broken(f"{server.name} keeps a socket of {shell.permit.session_key}, which is over")
         for room_id, ledger in self.ledgers.items():
             ledger.check_code_is_simple()
             self._check_servers(room_id, ledger)
@@ -326,7 +363,7 @@ def simulate(seed: int, browser: Browser, *, traces: bool = False) -> Outcome:
     logger.addHandler(complaints)
     try:
         with (
-            stood_in(loop, world.random("ids"), world.permits),
+            stood_in(loop, world.random("ids"), world.admit),
             patch.object(holding, "SNAPSHOT_EVERY", world.plan.snapshot_every),
             patch.object(holding, "SNAPSHOT_BEHIND", world.plan.snapshot_every // 2),
         ):
