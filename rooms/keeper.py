@@ -98,9 +98,9 @@ class Keeper:
     async def enter(self, permit: Pass, notify: Callable[[], None]) -> tuple[HeldRoom, Socket]:
         """A socket of this seat. notify: see Socket. Raises TryAgain, Restarting."""
         try:
-            held = await self._hold(permit.room_id)
+            held = await self._up_to_date(permit.room_id)
             while self.rooms.get(permit.room_id) is not held:  # given up meanwhile
-                held = await self._hold(permit.room_id)
+                held = await self._up_to_date(permit.room_id)
         except StoreError as error:
             raise TryAgain from error
         if self.is_draining:
@@ -149,6 +149,15 @@ class Keeper:
         return [socket for held in self.rooms.values() for socket in held.sockets]
 
     # --- rooms ----------------------------------------------------------------------------------------
+
+    async def _up_to_date(self, room_id: uuid.UUID) -> HeldRoom:
+        """The room, no older than any process showed it. A page that comes from another process may send what
+        builds on entries we have not heard of."""
+        known = self.rooms.get(room_id)
+        held = await self._hold(room_id)
+        if held is known:
+            await held.catch_up()
+        return held
 
     async def _hold(self, room_id: uuid.UUID) -> HeldRoom:
         if self.is_draining:
