@@ -31,6 +31,7 @@ FLUSH_WITHIN_S = 1.0
 class BoundedSocket(WebSocketProtocol):  # type: ignore[misc]
     """One WebSocket connection that holds a bounded amount of memory."""
 
+    maxMessagePayloadSize: int
     _is_paused = False
     _is_cut = False
 
@@ -48,8 +49,24 @@ class BoundedSocket(WebSocketProtocol):  # type: ignore[misc]
         self._is_paused = False
         self.transport.resumeProducing()
 
+    def sendMessage(self, *arguments: Any, **options: Any) -> None:
+        # Autobahn holds what we say to the limit of what we take, and a document may be longer than that.
+        limit: int = self.maxMessagePayloadSize
+        self.maxMessagePayloadSize = 0
+        try:
+            super().sendMessage(*arguments, **options)
+        finally:
+            self.maxMessagePayloadSize = limit
+
     def serverSend(self, content: Any, binary: bool = False) -> None:
         super().serverSend(content, binary)
+        self._cut_if_slow()
+
+    def onPing(self, payload: bytes) -> None:
+        super().onPing(payload)
+        self._cut_if_slow()  # pongs wait for the client as everything does
+
+    def _cut_if_slow(self) -> None:
         if self._unsent_bytes() > MAX_UNSENT_BYTES and not self._is_cut:
             self._is_cut = True
             logger.info("a socket was cut: its client does not read")
