@@ -30,6 +30,8 @@ MAX_PENDING_BYTES = 8 * 1024 * 1024
 
 SNAPSHOT_EVERY = 1_000
 """Entries from one snapshot to the next: replaying so many takes some 30 ms."""
+SNAPSHOT_OVERDUE = 5 * SNAPSHOT_EVERY
+"""Whoever had to read so many entries spares the next one that, at once."""
 SNAPSHOT_BEHIND = 256
 """A snapshot is stored once the log is so many entries further: another process that holds the room and has
 not heard of the last few can then still start from it."""
@@ -74,6 +76,9 @@ class HeldRoom:
         self._kept_seq = opened.snapshot.seq if opened.snapshot else 0
         self._snapshot: Snapshot | None = None
         """Made, and not stored before the log is far enough."""
+        if len(opened.entries) > SNAPSHOT_OVERDUE:
+            keeper.keep_snapshot(self, Snapshot(self.live.seq, snapshot.write(self.live)))
+            self._kept_seq = self.live.seq
 
     @property
     def now_ms(self) -> int:

@@ -233,3 +233,16 @@ async def test_two_processes_that_write_at_once_meet_at_a_snapshot(keepers: list
     assert len(mine.held.live.document.text.split()) == 120
     assert told(mine.held.live) == told(theirs.held.live)
     assert (await the_row(pair, 0)).seq > 40
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_who_had_to_read_a_long_log_spares_the_next(
+    keepers: list[Keeper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = await database_sync_to_async(make_pair)()
+    inbox = await come(keepers[0], pair)
+    await type_on(keepers[0], inbox, 30, client_id=5)
+    await SnapshotRow.objects.filter(room_id=pair.room_id).adelete()
+    monkeypatch.setattr(holding, "SNAPSHOT_OVERDUE", 10)
+    again = await come(keepers[1], pair)
+    assert (await the_row(pair, 0)).seq == again.held.committed_seq
