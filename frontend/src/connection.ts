@@ -16,9 +16,12 @@ import {
   type ServerMessage,
 } from "./wire";
 
-/** Doubles with every failed try, up to the cap; a random half is taken off so that not all come at once. */
+/**
+ * Doubles with every failed try, up to the cap; a random half is taken off so that not all come at once.
+ * The cap leaves a second for coming back: five seconds after a network has healed all pages are equal.
+ */
 export const FIRST_WAIT_MS = 250;
-export const LONGEST_WAIT_MS = 10_000;
+export const LONGEST_WAIT_MS = 4_000;
 /** The server beats every 4 s: two beats missed and a bit means nobody is there. */
 export const SILENCE_MS = 12_000;
 /** A socket that opened but got no Welcome in this time is given up too. */

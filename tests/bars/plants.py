@@ -122,6 +122,17 @@ def gate_off() -> None:
 
 
 @plant
+def no_resync() -> None:
+    """Whoever asks for the rest of the code is told that there is none."""
+    from rooms.live.document import NOTHING, Document
+
+    def nothing(self: Document, vector: bytes) -> bytes:
+        return NOTHING
+
+    Document.since = nothing  # type: ignore[method-assign]
+
+
+@plant
 def no_durable_commits() -> None:
     """A commit no longer waits for the disk: what was acknowledged may still be in Postgres' memory."""
     from psycopg import AsyncConnection
@@ -134,6 +145,17 @@ def no_durable_commits() -> None:
         return await connect(*arguments, options=options, **given)
 
     AsyncConnection.connect = hasty  # type: ignore[assignment,method-assign]
+
+
+@plant
+def stock_daphne() -> None:
+    """The server as it comes: queues without end in both directions, bodies of any size, endless patience."""
+    from anteroom import bodies, daphne_requests, daphne_sockets
+
+    without_end = 1 << 60
+    daphne_sockets.MAX_WAITING_MESSAGES = daphne_sockets.MAX_UNSENT_BYTES = without_end
+    bodies.MAX_BODY_BYTES = without_end
+    daphne_requests.install = lambda: None
 
 
 def main() -> None:
