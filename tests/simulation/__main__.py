@@ -4,69 +4,40 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import sys
 import tempfile
 import time
-from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-
-_browser: Any = None
-
-
-def _prepare() -> None:
-    """In each process: Django's settings without a database, and pages."""
-    global _browser  # noqa: PLW0603 - one per process, for all its simulations
-    sys.path[:0] = [str(ROOT / "platform"), str(ROOT)]
-    os.environ["DJANGO_SETTINGS_MODULE"] = "anteroom.settings"
-    import django
-
-    django.setup()
-    from tests.simulation.pages import Browser
-
-    _browser = Browser()
-
-
-def _run(seed: int) -> tuple[int, str, dict[str, int]]:
-    """(seed, what broke or "", how often which trouble came)."""
-    from tests.simulation.world import simulate
-
-    try:
-        return seed, "", simulate(seed, _browser).faults
-    except Exception as error:
-        return seed, f"{type(error).__name__}: {error}", {}
+from tests.simulation.many import prepare, run_many
 
 
 def _replay(seed: int) -> int:
+    browser = prepare()
     from tests.simulation.world import simulate
 
-    _prepare()
     try:
-        outcome = simulate(seed, _browser, traces=True)
+        outcome = simulate(seed, browser, traces=True)
     except Exception as error:
         print("\n".join(error.__notes__))
         return 1
     finally:
-        _browser.close()
+        browser.close()
     print("\n".join(outcome.trace))
     print(f"all agree after {outcome.virtual_s:.0f} s; {outcome.entries} entries, digest {outcome.digest}")
     return 0
 
 
-def _run_many(first: int, count: int, jobs: int) -> int:
+def _show_many(first: int, count: int, jobs: int) -> int:
     began = time.monotonic()
     broken = 0
     totals: dict[str, int] = {}
-    with multiprocessing.get_context("spawn").Pool(jobs, initializer=_prepare) as pool:
-        for seed, why, faults in pool.imap_unordered(_run, range(first, first + count), chunksize=5):
-            for kind, times in faults.items():
-                totals[kind] = totals.get(kind, 0) + times
-            if why:
-                broken += 1
-                print(f"seed {seed}: {why[:1_000]}\n  replay: python -m tests.simulation {seed}", flush=True)
+    for seed, why, faults in run_many(first, count, jobs):
+        for kind, times in faults.items():
+            totals[kind] = totals.get(kind, 0) + times
+        if why:
+            broken += 1
+            print(f"seed {seed}: {why[:1_000]}\n  replay: python -m tests.simulation {seed}", flush=True)
     came = ", ".join(f"{kind} {times}" for kind, times in sorted(totals.items()))
     print(f"{count - broken} of {count} seeds hold, in {time.monotonic() - began:.0f} s; {came}")
     return 1 if broken else 0
@@ -85,7 +56,7 @@ def main() -> int:
         os.environ.setdefault("ANTEROOM_HOME", home)
         if options.seed is not None:
             return _replay(options.seed)
-        return _run_many(options.first, options.seeds, options.jobs)
+        return _show_many(options.first, options.seeds, options.jobs)
 
 
 if __name__ == "__main__":

@@ -6,21 +6,26 @@
 from __future__ import annotations
 
 import contextlib
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import patch
 
 from rooms.held import HeldRoom
+from rooms.keeper import Keeper
 from rooms.live import snapshot
 from rooms.live.effects import Append, Show
 from rooms.live.entry import Entry
 from rooms.outbox import Socket
 from rooms.store import Snapshot, Unavailable, Writing
+from rooms.wire import Committed, Drawn, Edit, Said, SyncStep1, decode_from_server
 from tests.simulation.pages import Change
 from tests.simulation.store import SimulatedStore
 
-_do = HeldRoom.do
-_commit = SimulatedStore.commit
+_do, _take, _commit = HeldRoom.do, Socket.take, SimulatedStore.commit
+_DOINGS = (Edit, Said, Drawn, Committed)
+_saved: dict[str, int] = {}
+"""What sockets were told to be saved, by id."""
 
 # --- servers ------------------------------------------------------------------------------------------
 
@@ -73,6 +78,25 @@ def _forgets_what_waits_after_a_conflict(self: HeldRoom) -> None:
     self._flush()
 
 
+async def _meets_who_comes_back_as_it_is(self: Keeper, room_id: uuid.UUID) -> HeldRoom:
+    """A page may then know more than the room that it comes back to."""
+    return await self._hold(room_id)
+
+
+def _loses_what_it_says_now_and_then(self: Socket) -> list[bytes]:
+    """Only what others did: no connection loses that, but a bug in a server might."""
+    frames = _take(self)
+    told = [decode_from_server(frame) for frame in frames]
+    if any(isinstance(each, SyncStep1) for each in told):
+        _saved[self.id] = 0  # it has just joined
+    if told and isinstance(last := told[-1], Committed):
+        is_others_alone = last.saved == _saved[self.id]
+        if is_others_alone and last.seq % 3 == 0 and all(isinstance(each, _DOINGS) for each in told):
+            return []
+        _saved[self.id] = last.saved
+    return frames
+
+
 SERVER: dict[str, tuple[type, str, Callable[..., Any]]] = {
     "acknowledges before the commit": (HeldRoom, "do", _acknowledges_before_the_commit),
     "shows before the commit": (HeldRoom, "do", _shows_before_the_commit),
@@ -81,14 +105,18 @@ SERVER: dict[str, tuple[type, str, Callable[..., Any]]] = {
     "takes an outage for a commit": (SimulatedStore, "commit", _takes_an_outage_for_a_commit),
     "catches up without showing": (HeldRoom, "_follow", _catches_up_without_showing),
     "never catches up": (HeldRoom, "catch_up", _never_catches_up),
+    "meets who comes back as it is": (Keeper, "_up_to_date", _meets_who_comes_back_as_it_is),
     "keeps snapshots of what is only decided": (HeldRoom, "do", _keeps_snapshots_of_what_is_only_decided),
 }
 
 
+LOSSES = (Socket, "take", _loses_what_it_says_now_and_then)
+"""A mistake of a server that pages make good; see GAP."""
+
+
 @contextlib.contextmanager
-def planted(name: str) -> Iterator[None]:
+def planted(where: type, method: str, mistake: Callable[..., Any]) -> Iterator[None]:
     """The servers have this mistake."""
-    where, method, mistake = SERVER[name]
     with patch.object(where, method, mistake):
         yield
 
@@ -115,3 +143,12 @@ PAGE: dict[str, Change] = {
         _CONNECTION, 'this.#watch = setTimeout(() => this.#lost(1006, ""), ms);', "void ms;",
     ),
 }  # fmt: skip
+
+GAP: dict[str, Change] = {
+    "does not mind a gap": (
+        _CONNECTION, "    if (afterSeq > this.#seq) this.#askAgain();\n    else this.#seq = ",
+        "    this.#seq = ",
+    ),
+    "does not mind a beat": (_CONNECTION, "if (message.seq > this.#seq || ", "if ("),
+}  # fmt: skip
+"""Mistakes that show where a server has LOSSES."""

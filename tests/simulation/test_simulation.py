@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.pages import Browser
-from tests.simulation.plants import PAGE, SERVER, planted
+from tests.simulation.plants import GAP, LOSSES, PAGE, SERVER, planted
 from tests.simulation.world import simulate
 
 SEEDS = 200
 CHUNK = 20
-FIND_WITHIN = 60
+FIND_WITHIN = 15
 """Seeds in which a planted mistake must show."""
 
 
@@ -51,13 +51,25 @@ def test_a_seed_is_always_the_same(browser: Browser) -> None:
 
 @pytest.mark.parametrize("mistake", SERVER)
 def test_a_mistake_in_a_server_is_found(browser: Browser, mistake: str) -> None:
-    with planted(mistake):
+    with planted(*SERVER[mistake]):
         assert _finds(browser), f"nothing in {FIND_WITHIN} seeds shows that the server {mistake}"
 
 
 @pytest.mark.parametrize("mistake", PAGE)
 def test_a_mistake_in_a_page_is_found(frontend_built: None, mistake: str) -> None:
     with Browser(PAGE[mistake]) as browser:
+        assert _finds(browser), f"nothing in {FIND_WITHIN} seeds shows that the page {mistake}"
+
+
+def test_pages_make_good_what_a_server_loses(browser: Browser) -> None:
+    with planted(*LOSSES):
+        for seed in range(FIND_WITHIN):
+            simulate(seed, browser)
+
+
+@pytest.mark.parametrize("mistake", GAP)
+def test_a_page_that_does_not_is_found(frontend_built: None, mistake: str) -> None:
+    with Browser(GAP[mistake]) as browser, planted(*LOSSES):
         assert _finds(browser), f"nothing in {FIND_WITHIN} seeds shows that the page {mistake}"
 
 
