@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
+from itertools import count
 from typing import Any
 
 from django.http import parse_cookie
@@ -16,8 +17,11 @@ from django.http import parse_cookie
 from anteroom.errors import Refusal
 from anteroom.origins import may_open_sockets
 from rooms.errors import BadFrame
-from rooms.session import Session, beside, farewell
+from rooms.session import MESSAGES_AT_ONCE, Session, beside, farewell
 from rooms.voice.desk import desk
+
+CLOSE_WITHIN_S = 3.0
+"""How long somebody may take to be told that they are to go."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -34,7 +38,8 @@ async def room_socket(scope: Scope, receive: Receive, send: Send) -> None:
     # Accepted before anything else is refused: a browser sees a close code only then.
     await send({"type": "websocket.accept"})
     has_news = asyncio.Event()
-    session = Session(has_news.set)
+    patience = asyncio.timeout(None)
+    session = Session(lambda: _hurry(session, has_news, patience))
     try:
         await session.enter(scope["path"], parse_cookie("; ".join(_headers(scope, b"cookie"))))
     except Refusal as refusal:
@@ -45,17 +50,27 @@ async def room_socket(scope: Scope, receive: Receive, send: Send) -> None:
     receiving = asyncio.create_task(_receive_all(session, receive))
     receiving.add_done_callback(lambda _: has_news.set())
     try:
-        await _send_all(session, has_news, receiving, send)
-    except _Gone:
+        async with patience:
+            await _send_all(session, has_news, receiving, send)
+    except (_Gone, TimeoutError):
         pass
     finally:
         session.leave()
         await _end(receiving)
 
 
+def _hurry(session: Session, has_news: asyncio.Event, patience: asyncio.Timeout) -> None:
+    """There is something to send. Who is to go and takes nothing any more is not waited for."""
+    has_news.set()
+    if session.closing is not None and patience.when() is None:
+        patience.reschedule(asyncio.get_running_loop().time() + CLOSE_WITHIN_S)
+
+
 async def _receive_all(session: Session, receive: Receive) -> None:
     """Hand over what comes, until the other end is gone."""
-    while True:
+    for number in count(1):
+        if number % MESSAGES_AT_ONCE == 0:
+            await asyncio.sleep(0)  # who sends much lets others have their turn
         event = await receive()
         if event["type"] == "websocket.disconnect":
             return

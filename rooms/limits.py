@@ -26,6 +26,8 @@ AT_THE_DOOR = 32
 """Handshakes that are looked at at the same time; each costs a few queries."""
 IN_LINE = 4_000
 """Handshakes that may wait for that. After a restart everybody comes at once."""
+COUNTED_MESSAGES, COUNTED_BYTES = 16, 8 * 1024
+"""What is counted before it is taken from the buckets: looking at the clock costs more."""
 HANDSHAKE_BURST = 30
 """One sign-in's handshakes at once: a few tabs that all reconnect a few times."""
 
@@ -54,13 +56,10 @@ class Bucket:
         self._byte_s = 1 / rate.bytes if rate.bytes else 0.0
         self._messages_full_at = self._bytes_full_at = 0.0
 
-    def take(self, size_bytes: int, now_s: float) -> bool:
-        """Count a message; whether the next may be read at once."""
-        messages, size = self._messages_full_at, self._bytes_full_at
-        self._messages_full_at = messages = (messages if messages > now_s else now_s) + self._message_s
-        self._bytes_full_at = size = (size if size > now_s else now_s) + self._byte_s * size_bytes
-        limit_s = now_s + BURST_S
-        return messages <= limit_s and size <= limit_s
+    def take(self, messages: int, size_bytes: int, now_s: float) -> None:
+        """So many messages of so many bytes in all have come."""
+        self._messages_full_at = max(self._messages_full_at, now_s) + self._message_s * messages
+        self._bytes_full_at = max(self._bytes_full_at, now_s) + self._byte_s * size_bytes
 
     def wait_s(self, now_s: float) -> float:
         """Seconds until the next message may be read; 0 or less: now."""
@@ -76,24 +75,33 @@ class _Person:
 class Allowance:
     """What one connection may send, and its person together with it. Give it back in the end."""
 
-    __slots__ = ("_limits", "_own", "_person", "_person_id")
+    __slots__ = ("_bytes", "_limits", "_messages", "_own", "_person", "_person_id")
 
     def __init__(self, limits: Limits, person_id: uuid.UUID, person: _Person) -> None:
         self._limits = limits
         self._person_id = person_id
         self._person = person
         self._own = Bucket(limits.rate)
+        self._messages = self._bytes = 0
 
     def take(self, size_bytes: int) -> bool:
         """Count a message; whether the next may be read at once."""
+        self._messages += 1
+        self._bytes += size_bytes
+        if self._messages < COUNTED_MESSAGES and self._bytes < COUNTED_BYTES:
+            return True
         now_s = monotonic()
-        is_own_left = self._own.take(size_bytes, now_s)
-        return self._person.bucket.take(size_bytes, now_s) and is_own_left
+        for bucket in (self._own, self._person.bucket):
+            bucket.take(self._messages, self._bytes, now_s)
+        self._messages = self._bytes = 0
+        return self._wait_s(now_s) <= 0
 
     @property
     def wait_s(self) -> float:
         """Seconds until the next message may be read; 0 or less: now."""
-        now_s = monotonic()
+        return self._wait_s(monotonic())
+
+    def _wait_s(self, now_s: float) -> float:
         return max(self._own.wait_s(now_s), self._person.bucket.wait_s(now_s))
 
     def give_back(self) -> None:

@@ -12,6 +12,7 @@ import json
 import logging
 import signal
 import socket
+from collections import deque
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -34,7 +35,7 @@ from anteroom.errors import Refusal
 from anteroom.origins import may_open_sockets
 from rooms.errors import BadFrame, FrameTooLarge
 from rooms.keeper import keeper
-from rooms.session import Session, beside, drain, farewell
+from rooms.session import MESSAGES_AT_ONCE, Session, beside, drain, farewell
 from rooms.voice.desk import desk
 from rooms.wire import MAX_FRAME_BYTES
 
@@ -49,7 +50,9 @@ CLOSE_WITHIN_S = 3.0
 """How long the other end may take to answer a close frame, and to take what was sent before it."""
 BACKLOG = 1024
 READ_BUFFER_BYTES = 2048
-"""At the start; it grows with what comes."""
+"""At the start; picows doubles it whenever one read fills it."""
+KERNEL_BUFFER_BYTES = 64 * 1024
+"""What the kernel keeps for us of one connection (Linux: twice that), and so about what that can grow to."""
 NORMAL, PROTOCOL_ERROR = 1000, 1002
 HEALTH_PATH = "/healthz"
 
@@ -84,8 +87,21 @@ class Connection(WSListener):
     """One socket: picows calls it with frames, the room's outbox with news."""
 
     __slots__ = (
-        "_deadline", "_fragments", "_is_blocked", "_is_ending", "_is_gone", "_is_in",
-        "_is_waiting", "_request", "_server", "_session", "_stream", "_transport", "is_dirty", "was_heard",
+        "_deadline",
+        "_fragments",
+        "_in_a_row",
+        "_is_blocked",
+        "_is_ending",
+        "_is_gone",
+        "_is_in",
+        "_request",
+        "_server",
+        "_session",
+        "_stream",
+        "_transport",
+        "_waiting",
+        "is_dirty",
+        "was_heard",
     )  # fmt: skip
 
     def __init__(self, server: RoomServer, request: WSUpgradeRequest) -> None:
@@ -100,7 +116,9 @@ class Connection(WSListener):
         self._is_blocked = False
         self._is_ending = False
         self._is_gone = False
-        self._is_waiting = False
+        self._in_a_row = 0
+        self._waiting: deque[bytes] | None = None
+        """What came and has to wait; nothing is read meanwhile."""
         self.is_dirty = False
         self.was_heard = True
 
@@ -147,6 +165,7 @@ class Connection(WSListener):
             if frame.rsv1 or frame.rsv2 or frame.rsv3:
                 self._fail()  # we agreed on no extension
             elif frame.msg_type == _BINARY and frame.fin and self._fragments is None:
+                self._in_a_row = 0 if frame.last_in_buffer else self._in_a_row + 1
                 self._receive(frame.get_payload_as_bytes())
             else:
                 self._unusual(frame)
@@ -157,10 +176,16 @@ class Connection(WSListener):
     def _receive(self, message: bytes) -> None:
         if self._transport.is_close_frame_sent:  # by us, or by picows, which goes on parsing what it refused
             return
-        if not self._is_in:
+        if self._waiting is not None:
+            self._waiting.append(message)
+        elif not self._is_in:
             self._fail()  # sent before we had answered: nothing is read until then
         elif not self._session.receive(message):
-            self._wait()
+            self._hold_up()
+            beside(self._read_on())
+        elif self._in_a_row >= MESSAGES_AT_ONCE:
+            self._hold_up()
+            self._server.loop.call_soon(self._go_on)
 
     def _unusual(self, frame: WSFrame) -> None:
         kind = frame.msg_type
@@ -194,17 +219,31 @@ class Connection(WSListener):
             message, self._fragments = bytes(self._fragments), None
             self._receive(message)
 
-    def _wait(self) -> None:
-        """Read on when the room has room and nothing is owed."""
-        if not self._is_waiting and not self._is_gone:
-            self._is_waiting = True
-            self._stream.pause_reading()
-            beside(self._read_on())
+    def _hold_up(self) -> None:
+        """Read no more; what this read has brought already waits with us."""
+        self._waiting = deque()
+        self._stream.pause_reading()
 
     async def _read_on(self) -> None:
+        """Go on when the room has room and nothing is owed."""
         await self._session.until_read_on()
-        self._is_waiting = False
-        if not self._is_gone:
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Hand over what waits, some at a time, then read again."""
+        waiting = self._waiting
+        assert waiting is not None
+        for _ in range(min(len(waiting), MESSAGES_AT_ONCE)):
+            if self._is_gone:
+                return
+            if not self._session.receive(waiting.popleft()):
+                beside(self._read_on())
+                return
+        if waiting:
+            self._server.loop.call_soon(self._go_on)
+        elif not self._is_gone:
+            self._waiting = None
+            self._in_a_row = 0
             self.was_heard = True
             self._stream.resume_reading()
 
@@ -264,7 +303,7 @@ class Connection(WSListener):
 
     def check(self) -> None:
         """Ask whether the other end is still there; cut it when it did not answer the last time."""
-        if self.was_heard or self._is_waiting:
+        if self.was_heard or self._waiting is not None:
             self.was_heard = False
             if not self._is_blocked and not self._is_ending:
                 self._transport.send_ping()
@@ -301,6 +340,7 @@ class RoomServer:
 
     async def serve(self, listening: socket.socket, stop: asyncio.Event) -> None:
         """Serve until told to stop; then let everybody go."""
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BUFFER_BYTES)  # theirs inherit it
         server = await ws_create_server(
             self._answer, sock=listening, backlog=BACKLOG, max_frame_size=CUT_OFF_BYTES,
             websocket_handshake_timeout=HANDSHAKE_WITHIN_S, enable_auto_pong=False,

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 MAX_REASON_BYTES = 123
 """What a close frame can carry beside its code."""
+MESSAGES_AT_ONCE = 64
+"""Of one connection, before others have their turn."""
 DRAIN_WITHIN_S = 5.0
 """How long a server that is told to stop waits for its sockets to go."""
 

@@ -11,6 +11,15 @@ from pytest_django.plugin import DjangoDbBlocker
 from anteroom.serving import Shell, Site
 from tests.rooms.people import Pair, make_pair, socket_site
 
+MESSAGES_PER_S = 100
+SOCKETS_PER_PERSON = 6
+LIMITS = {
+    "ROOM_MESSAGES_PER_S": str(MESSAGES_PER_S),
+    "ROOM_BYTES_PER_S": "0",
+    "ROOM_SOCKETS_PER_PERSON": str(SOCKETS_PER_PERSON),
+}
+"""Low enough to be met in a moment; bytes have their tests in tests/rooms/test_limits.py."""
+
 
 @pytest.fixture(scope="package", params=get_args(Shell))
 def rooms_site(
@@ -21,7 +30,7 @@ def rooms_site(
 ) -> Iterator[Site]:
     """A running server for all tests, and its database for Django here."""
     home = tmp_path_factory.mktemp(request.param)
-    with socket_site(site_template, home, django_db_blocker, shell=request.param) as site:
+    with socket_site(site_template, home, django_db_blocker, shell=request.param, switches=LIMITS) as site:
         yield site
 
 

@@ -46,11 +46,6 @@ BOX = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def pair(rooms_site: Site) -> Pair:
-    return make_pair()
-
-
 @asynccontextmanager
 async def both(site: Site, pair: Pair) -> AsyncIterator[tuple[RoomClient, RoomClient]]:
     candidate, interviewer = (client_of(site, pair, role) for role in (Role.CANDIDATE, Role.INTERVIEWER))
@@ -301,10 +296,14 @@ def unseat(pair: Pair) -> None:
     Seat.objects.filter(room_id=pair.room_id, role=Role.CANDIDATE).update(person=None)
 
 
-@pytest.mark.parametrize("revoke", [sign_out, sign_out_everywhere, ban, unseat])
-async def test_a_right_that_ends_closes_its_sockets(
-    rooms_site: Site, pair: Pair, revoke: Callable[[Pair], None]
-) -> None:
+async def test_a_right_that_ends_closes_its_sockets(rooms_site: Site) -> None:
+    async def end(revoke: Callable[[Pair], None]) -> None:
+        await revoked(rooms_site, await database_sync_to_async(make_pair)(), revoke)
+
+    await asyncio.gather(*map(end, (sign_out, sign_out_everywhere, ban, unseat)))
+
+
+async def revoked(rooms_site: Site, pair: Pair, revoke: Callable[[Pair], None]) -> None:
     async with both(rooms_site, pair) as (candidate, interviewer):
         await database_sync_to_async(revoke)(pair)
         began = time.monotonic()
@@ -358,3 +357,14 @@ async def test_a_gap_is_healed_by_asking(rooms_site: Site, pair: Pair) -> None:
         await interviewer.send(Resume(seen))
         await interviewer.until(lambda: interviewer.lines, "what came after")
         assert [line.text for line in interviewer.lines.values()] == ["two"]
+
+
+async def test_a_long_document_reaches_whoever_comes_in(rooms_site: Site, pair: Pair) -> None:
+    """A megabyte in one frame: what servers bound of what clients send must not bound what they are sent."""
+    lines = "".join(f"{number:05d} {'x' * 50}\n" for number in range(1000))
+    async with client_of(rooms_site, pair, Role.CANDIDATE) as candidate:
+        for _ in range(18):
+            await candidate.edit((len(str(candidate.text)), 0, lines))
+        await candidate.until_saved()
+        async with client_of(rooms_site, pair, Role.INTERVIEWER) as interviewer:
+            assert str(interviewer.text) == lines * 18
