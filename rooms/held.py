@@ -7,13 +7,13 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from anteroom.errors import Refusal
 from rooms.errors import Restarting, TryAgain
 from rooms.live import snapshot
-from rooms.live.effects import Append, Close, Effect, Noted, Send, Show
+from rooms.live.effects import Append, Effect, Noted, Send, Show
 from rooms.live.entry import Entry
 from rooms.live.presence import Connection, Presence
 from rooms.live.room import LiveRoom
@@ -83,7 +83,8 @@ class HeldRoom:
     @property
     def now_ms(self) -> int:
         """The room's clock."""
-        return max(0, (self._keeper.clock() - self.opened_at) // timedelta(milliseconds=1))
+        since = self._keeper.clock() - self.opened_at  # its parts: dividing it takes as long as all the rest
+        return max(0, since.days * 86_400_000 + since.seconds * 1_000 + since.microseconds // 1_000)
 
     @property
     def is_settled(self) -> bool:
@@ -98,7 +99,7 @@ class HeldRoom:
             return
         effects = decide(self.live, *arguments)
         if self.live.presence.has_unsaid:
-            self._keeper.cursors_moved(self)
+            self._keeper.soon(self)
         if not effects:
             return
         last_seq = size = 0
@@ -110,7 +111,7 @@ class HeldRoom:
         if not last_seq and not self._steps:
             for effect in effects:
                 self._carry_out(effect)
-            self._flush()
+            self.flush()
             return
         self._steps.append(_Step(decide, arguments, effects, is_fixed, last_seq, size))
         self._pending_bytes += size
@@ -119,9 +120,14 @@ class HeldRoom:
         if last_seq:
             self._keeper.writer.mark(self)
 
-    def show_cursors(self) -> None:
-        """Tell of the cursors that moved; with decisions under way behind those, since a cursor may stand
-        beside a character that nobody has been shown."""
+    def tell_rest(self) -> bool:
+        """Tell what waited for a commit to travel with; whether all of it is told."""
+        self._show_cursors()
+        self.flush()
+        return not self.live.presence.has_unsaid
+
+    def _show_cursors(self) -> None:
+        """With decisions under way behind those: a cursor may stand beside a character nobody was shown."""
         if self.live.presence.has_unsaid and not self._steps:
             effects, states = self.live.point(self.now_ms)
             for effect in effects:
@@ -129,39 +135,42 @@ class HeldRoom:
             self._keeper.pointed(self, states)
 
     def _carry_out(self, effect: Effect) -> None:
-        match effect:
-            case Append(entry, author):
-                self.committed_seq = entry.seq
-                if isinstance(author, Socket):
-                    author.saved += 1
-            case Show(seq, message, but):
-                frame = message.encode()
-                for socket in self.sockets:
-                    if socket is not but and socket.told_seq is not None and socket.after_seq < seq:
-                        socket.put(frame)
-            case Send(to, message):
-                self._send(to, message)
-            case Noted(socket):
-                assert isinstance(socket, Socket)
-                socket.saved += 1
-            case Close(socket, refusal):
-                assert isinstance(socket, Socket)
-                socket.close(refusal)
+        if isinstance(effect, Append):
+            self.committed_seq = effect.entry.seq
+            if effect.author is not None:
+                _socket(effect.author).saved += 1
+        elif isinstance(effect, Show):
+            frame, seq, but = effect.message.encode(), effect.seq, effect.but
+            for socket in self.sockets:
+                if socket is not but and socket.told_seq is not None and socket.after_seq < seq:
+                    socket.put(frame)
+        elif isinstance(effect, Send):
+            self._send(effect.to, effect.message)
+        elif isinstance(effect, Noted):
+            _socket(effect.connection).saved += 1
+        else:
+            _socket(effect.connection).close(effect.refusal)
 
     def _send(self, to: tuple[Connection, ...], message: ServerMessage) -> None:
         frame = message.encode()
-        for socket in to:
-            assert isinstance(socket, Socket)
+        for connection in to:
+            socket = _socket(connection)
             if isinstance(message, Welcome):
                 socket.told_seq = message.seq
             if socket.told_seq is not None:
                 socket.put(frame)
 
-    def _flush(self) -> None:
-        """Tell each connection how far the log and its own messages are."""
+    def flush(self, *, may_wait: bool = False) -> None:
+        """Tell each connection how far the log and its own messages are.
+
+        may_wait: those to whom nothing else goes out now are told with the next frame, or soon.
+        """
         for socket in self.sockets:
             told = socket.told_seq
             if told is None or (told >= self.committed_seq and socket.told_saved == socket.saved):
+                continue
+            if may_wait and not socket.outbox:
+                self._keeper.soon(self)
                 continue
             seq = max(told, self.committed_seq)
             socket.put(Committed(told, seq, socket.saved).encode())
@@ -182,8 +191,8 @@ class HeldRoom:
                 self._carry_out(effect)
                 if type(effect) is Append:
                     self._keeper.noticed(self, effect.entry, is_own=True)
-        self.show_cursors()
-        self._flush()
+        self._show_cursors()
+        self.flush(may_wait=True)
         self._keeper.announce(self)
         self._keep_snapshot()
         if not self.relieved.is_set() and (
@@ -242,7 +251,7 @@ class HeldRoom:
             for effect in effects:
                 self._carry_out(effect)
             self._keeper.noticed(self, entry, is_own=False)
-        self._flush()
+        self.flush()
 
     def lost(self, error: Exception) -> None:
         """It cannot go on: nobody saw what waits for the log, and the pages still hold it."""
@@ -264,6 +273,12 @@ class HeldRoom:
         entries = await self._keeper.store.entries(self.room_id, self.committed_seq)
         if self.is_settled and not self.is_lost:
             self._follow([entry for entry in entries if entry.seq > self.committed_seq])
+
+
+def _socket(connection: Connection) -> Socket:
+    """The rooms here hold sockets alone; the live room knows less of them."""
+    assert isinstance(connection, Socket)
+    return connection
 
 
 def _made_from(

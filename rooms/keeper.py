@@ -52,8 +52,9 @@ IDLE_ROOM_S = 30.0
 """A room whose last connection left stays in memory this long, for who reloads a page."""
 DRAIN_S = 5.0
 LOOK_AGAIN_S = 0.01
-CURSORS_S = 0.03
-"""How long a cursor waits for a commit to travel with."""
+SOON_S = 0.03
+"""How long a cursor, and "saved" to an author alone, wait for a commit to travel with: a write each is what
+costs."""
 
 
 class Keeper:
@@ -87,7 +88,7 @@ class Keeper:
         self._beat_s = beat_s
         self._opening: dict[uuid.UUID, asyncio.Future[HeldRoom]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._moved: dict[HeldRoom, None] = {}
+        self._telling: dict[HeldRoom, None] = {}
 
     def time(self) -> float:
         """Seconds that never go backwards, for how long something took."""
@@ -220,19 +221,17 @@ class Keeper:
         except DatabaseError as error:  # they look for themselves now and then
             logger.warning("the apps above were not told of a move: %s", type(error).__name__)
 
-    def cursors_moved(self, held: HeldRoom) -> None:
-        """The others are told with the room's next commit, or soon."""
-        if not self._moved:
-            asyncio.get_running_loop().call_later(CURSORS_S, self._show_cursors)
-        self._moved[held] = None
+    def soon(self, held: HeldRoom) -> None:
+        """The room has something small to tell: with its next commit, or within SOON_S."""
+        if not self._telling:
+            asyncio.get_running_loop().call_later(SOON_S, self._tell_rest)
+        self._telling[held] = None
 
-    def _show_cursors(self) -> None:
-        moved, self._moved = self._moved, {}
-        for held in moved:
-            if not held.is_lost:
-                held.show_cursors()
-                if held.live.presence.has_unsaid:
-                    self.cursors_moved(held)
+    def _tell_rest(self) -> None:
+        telling, self._telling = self._telling, {}
+        for held in telling:
+            if not held.is_lost and not held.tell_rest():
+                self.soon(held)
 
     def pointed(self, held: HeldRoom, states: dict[int, str]) -> None:
         """People of this process moved their cursors."""
@@ -298,6 +297,7 @@ class Keeper:
             self.drop(held)
 
     def _beat(self, held: HeldRoom) -> None:
+        held.flush()  # else the beat would speak of entries that were shown and not numbered
         frame = Beat(held.committed_seq, held.now_ms).encode()
         for socket in held.sockets:
             if socket.told_seq is not None:

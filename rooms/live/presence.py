@@ -7,6 +7,7 @@ clientID that no other seat or connection uses.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,8 +68,8 @@ class Presence:
         self.masks = masks
         self.connections: list[Connection] = []
         self._cursors: dict[int, _Cursor] = {}
-        self._unsaid: dict[int, str] = {}
-        """By clientID, what has changed of the cursors since the others were told; the newest alone."""
+        self._unsaid: dict[int, tuple[Connection | None, str]] = {}
+        """By clientID, whose cursor has changed since the others were told, and the newest state of it."""
         self._clocks: dict[int, int] = {}
         self._users: dict[Role, str] = {}
         self._since_ms: dict[Role, int] = {}
@@ -171,37 +172,35 @@ class Presence:
 
         owners: the seat of each clientID that has written. Raises BadFrame.
         """
-        for client, state in _read_awareness(update):
+        for client, cursor in _read_ordinary(update) or _read_awareness(update):
             if not self._may_use(connection, client, owners):
                 continue
-            if state is None:
+            if cursor is None:
                 self._take_away(client)
                 continue
             connection.client_ids.add(client)
-            cursor = _checked_cursor(state.get("cursor"))
             written = f'{{"user":{self._user(connection.role)},"cursor":{cursor}}}'
             self._cursors[client] = _Cursor(written)
-            self._unsaid[client] = written
+            self._unsaid[client] = (connection, written)
 
     def say(self, now_ms: int) -> tuple[list[tuple[Connection | None, Awareness]], dict[int, str]]:
-        """What the others have not been told of the cursors, for each connection that must not see its own.
+        """What the others have not been told of the cursors: frames, each with the one who need not see it.
 
         A connection that spoke within CURSOR_GAP_MS waits for the next time. Also: the states by clientID,
         for other processes.
         """
-        by_author: dict[Connection | None, dict[int, str]] = {}
+        frames: list[tuple[Connection | None, Awareness]] = []
         said: dict[int, str] = {}
-        for client, state in self._unsaid.items():
-            author = next((each for each in self.connections if client in each.client_ids), None)
+        for client, (author, state) in self._unsaid.items():
             if author is None or now_ms - author.pointed_ms >= CURSOR_GAP_MS:
-                by_author.setdefault(author, {})[client] = state
+                frames.append((author, self._frame({client: state}, now_ms)))
                 said[client] = state
         for client in said:
             del self._unsaid[client]
-        for author in by_author:
+        for author, _ in frames:
             if author is not None:
                 author.pointed_ms = now_ms
-        return [(author, self._frame(states, now_ms)) for author, states in by_author.items()], said
+        return frames, said
 
     def hear_cursors(self, states: dict[int, str], now_ms: int) -> Awareness | None:
         """Cursors of another process's connections; the frame that shows them here."""
@@ -232,7 +231,7 @@ class Presence:
 
     def _take_away(self, client: int) -> None:
         if self._cursors.pop(client, None):
-            self._unsaid[client] = "null"
+            self._unsaid[client] = (None, "null")
 
     def _may_use(self, connection: Connection, client: int, owners: dict[int, Role]) -> bool:
         if client in connection.client_ids:
@@ -264,12 +263,44 @@ class Presence:
         return Awareness(bytes(out))
 
 
-def _read_awareness(update: bytes) -> list[tuple[int, dict[str, Any] | None]]:
+_VARINT = rb"([\x00-\x7f]|[\x80-\xff]{1,6}[\x01-\x7f])"
+_WHOLE = rb"(?:0|[1-9]\d{0,%d})"
+_POSITION = (
+    rb'\{"type":null,"tname":(null|"code"),'
+    rb'"item":(null|\{"client":' + _WHOLE % 14 + rb',"clock":' + _WHOLE % 8 + rb'\}),"assoc":(0|-1)\}'
+)  # fmt: skip
+_ORDINARY = re.compile(
+    rb"\x01" + _VARINT + _VARINT + _VARINT
+    + rb'(\{(?:"user":\{[^{}]*\},)?"cursor":\{"anchor":' + _POSITION + rb',"head":' + _POSITION + rb"\}\})",
+    re.DOTALL,
+)  # fmt: skip
+
+
+def _read_ordinary(update: bytes) -> list[tuple[int, str | None]] | None:
+    """One cursor as yjs writes it, without a JSON parser, which would be the most of its cost; None for all
+    else. Whatever stands in "user" does not count."""
+    found = _ORDINARY.fullmatch(update)
+    if found is None:
+        return None
+    client, _, size, state, *fields = found.groups()
+    if read_varint(size, 0)[0] != len(state) or len(state) > MAX_STATE_BYTES:
+        return None
+    anchor = _position(*fields[:3])
+    head = anchor if fields[:3] == fields[3:] else _position(*fields[3:])
+    return [(read_varint(client, 0)[0], f'{{"anchor":{anchor},"head":{head}}}')]
+
+
+def _position(within: bytes, beside: bytes, assoc: bytes) -> str:
+    return f'{{"type":null,"tname":{within.decode()},"item":{beside.decode()},"assoc":{assoc.decode()}}}'
+
+
+def _read_awareness(update: bytes) -> list[tuple[int, str | None]]:
+    """Each clientID with its checked cursor, in JSON; None when it goes. Raises BadFrame."""
     try:
         count, at = read_varint(update, 0)
         if count > MAX_STATES:
             raise BadFrame
-        states: list[tuple[int, dict[str, Any] | None]] = []
+        states: list[tuple[int, str | None]] = []
         for _ in range(count):
             client, at = read_varint(update, at)
             _, at = read_varint(update, at)
@@ -280,7 +311,7 @@ def _read_awareness(update: bytes) -> list[tuple[int, dict[str, Any] | None]]:
             at += size
             if state is not None and not isinstance(state, dict):
                 raise BadFrame
-            states.append((client, state))
+            states.append((client, None if state is None else _checked_cursor(state.get("cursor"))))
     except (Malformed, ValueError, RecursionError):
         raise BadFrame from None
     if at != len(update):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import pytest
 from pycrdt import Doc, Text
 
 from rooms.errors import BadFrame, RoomEnded
+from rooms.live import presence
 from rooms.live.effects import Append, Close, Effect, Noted, Send, Show
 from rooms.live.entry import Entry, write_event
 from rooms.live.lifecycle import MOVES, NO_SHOW_MS, WRAP_UP_MS, Phase, due_move, may_move
@@ -488,6 +490,42 @@ def test_another_editors_cursor_is_not_passed_on(stage: Stage, cursor: Any) -> N
     stage.send(stage.candidate, cursor_frame(77, {"cursor": cursor}))
     (frame,) = sent(stage.point(), Awareness)
     assert read_cursors(frame)[77]["cursor"] is None
+
+
+def written_by_yjs(client: int, clock: int, state: object) -> bytes:
+    """As JSON.stringify writes it: without a space."""
+    body = json.dumps(state, separators=(",", ":")).encode()
+    return write_varint(1) + write_varint(client) + write_varint(clock) + write_varint(len(body)) + body
+
+
+def test_what_is_read_quickly_of_a_cursor_is_what_the_parser_reads() -> None:
+    rng = random.Random(4)
+    places = [
+        {**PLACE, "item": item, "assoc": assoc, "tname": within}
+        for item in (None, {"client": 7, "clock": 0}, {"client": (1 << 49) + 3, "clock": 99_999_999})
+        for assoc in (0, -1)
+        for within in (None, "code")
+    ]
+    quick = bent_quick = 0
+    for anchor in places:
+        for head in places:
+            for user in ({}, {"user": {"name": "Ada 🙂", "color": "#123456"}}):
+                frame = written_by_yjs(
+                    3_000_000_000, 77, {**user, "cursor": {"anchor": anchor, "head": head}}
+                )
+                assert presence._read_ordinary(frame) == presence._read_awareness(frame) != []
+                quick += 1
+                for _ in range(30):
+                    bent = bytearray(frame)
+                    bent[rng.randrange(len(bent))] = rng.choice(b'0129{}[]",:-aN\x00\x80\xff')
+                    try:
+                        read = presence._read_awareness(bytes(bent))
+                    except BadFrame:
+                        continue  # within "user" it may be anything: nobody looks at that
+                    if found := presence._read_ordinary(bytes(bent)):
+                        assert found == read
+                        bent_quick += 1
+    assert quick == 288 and bent_quick > 500
 
 
 @pytest.mark.parametrize("state", [[], 1, "x", {"cursor": None, "x": "y" * 5_000}])

@@ -36,7 +36,7 @@ def _acknowledges_before_the_commit(self: HeldRoom, *arguments: Any, **options: 
     for effect in effects:
         if isinstance(effect, Append) and isinstance(effect.author, Socket):
             effect.author.saved += 1
-    self._flush()
+    self.flush()
 
 
 def _shows_before_the_commit(self: HeldRoom, *arguments: Any, **options: Any) -> None:
@@ -59,7 +59,7 @@ def _catches_up_without_showing(self: HeldRoom, entries: list[Entry]) -> None:
     for entry in entries:
         self.live.take(entry)
         self.committed_seq = entry.seq
-    self._flush()
+    self.flush()
 
 
 async def _never_catches_up(self: HeldRoom) -> None:
@@ -75,7 +75,7 @@ def _keeps_snapshots_of_what_is_only_decided(self: HeldRoom, *arguments: Any, **
 def _forgets_what_waits_after_a_conflict(self: HeldRoom) -> None:
     self._steps.clear()
     self._untaken.clear()
-    self._flush()
+    self.flush()
 
 
 async def _meets_who_comes_back_as_it_is(self: Keeper, room_id: uuid.UUID) -> HeldRoom:
@@ -110,6 +110,12 @@ SERVER: dict[str, tuple[type, str, Callable[..., Any]]] = {
 }
 
 
+CLOSER: dict[str, dict[str, Any]] = {
+    "meets who comes back as it is": {
+        "servers": 3, "rooms": 1, "is_sticky": False, "is_deaf": True, "every_s": {"cut": 1.0, "tab": 5.0},
+    },
+}  # fmt: skip
+"""Of mistakes that take a rare turn to show: what the plan has to be like."""
 LOSSES = (Socket, "take", _loses_what_it_says_now_and_then)
 """A mistake of a server that pages make good; see GAP."""
 
