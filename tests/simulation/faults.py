@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation import layer as layers
+from rooms.roles import PEOPLE, Role
 from tests.simulation import network as networks
-from tests.simulation import store as stores
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -31,10 +30,15 @@ class Plan:
     life_s: float
     """How long people work and things go wrong."""
     deeds_per_s: float
+    listener: Role
+    quiet: float
+    """The part of that which the listener does."""
     moves: tuple[str, ...]
     """Phases that people bring their room to."""
     is_sticky: bool
     """Both sides of a room meet the same server, as a proxy arranges it; else any."""
+    is_deaf: bool
+    """Servers never hear of one another: all they have is a look at the log now and then."""
     is_tight: bool
     """People may send so little that typing runs into it."""
     skew_s: float
@@ -58,8 +62,11 @@ class Plan:
             rooms=random.choice((1, 1, 2)),
             life_s=random.uniform(10, 40),
             deeds_per_s=random.uniform(0.5, 3),
+            listener=random.choice(PEOPLE),
+            quiet=random.choice((0.0, 0.1, 1.0, 1.0)),
             moves=random.choice((("live",), ("live", "wrap_up"), ("live", "wrap_up", "feedback"))),
             is_sticky=random.random() < 0.3,
+            is_deaf=random.random() < 0.25,
             is_tight=random.random() < 0.15,
             skew_s=random.choice((0.0, 0.2, 3.0)),
             window_ms=random.choice((0.0, 2.0, 2.0, 50.0)),
@@ -76,11 +83,16 @@ class Faults:
     def __init__(self, world: World) -> None:
         self._world = world
         self._random = world.random("faults")
+        self._usual: dict[type, Any] = {}
+        """The weather of each kind when nothing makes it worse."""
 
     def begin(self) -> None:
         world, plan = self._world, self._world.plan
         world.weather.delay_s, world.store_weather.commit_s = plan.delay_s, plan.commit_s
+        world.layer_weather.dropped = 1.0 if plan.is_deaf else 0.0
         world.weather.unannounced = self._random.choice((0.0, 0.3, 0.9))
+        weathers = (world.weather, world.store_weather, world.layer_weather)
+        self._usual = {type(weather): replace(weather) for weather in weathers}
         for kind in plan.every_s:
             self._plan_next(kind)
 
@@ -94,9 +106,8 @@ class Faults:
             page.wake()
         while len(world.servers) < world.plan.servers:
             world.start_server()
-        self._restore(world.store_weather, stores.Weather())
-        self._restore(world.layer_weather, layers.Weather())
-        self._restore(world.weather, networks.Weather())
+        for weather in (world.weather, world.store_weather, world.layer_weather):
+            weather.__dict__.update(type(weather)().__dict__)
 
     def _plan_next(self, kind: str) -> None:
         mean_s = self._world.plan.every_s[kind]
@@ -122,15 +133,11 @@ class Faults:
         length_s = math.exp(self._random.uniform(math.log(shortest), math.log(longest)))
         self._world.loop.after(length_s, unless_over)
 
-    @staticmethod
-    def _restore(weather: Any, as_it_was: Any) -> None:
-        weather.__dict__.update(as_it_was.__dict__)
-
     def _turns(self, weather: Any, within_s: tuple[float, float], **worse: Any) -> None:
         """It gets worse for a while."""
-        before = replace(weather)
+        before = {name: getattr(self._usual[type(weather)], name) for name in worse}
         weather.__dict__.update(worse)
-        self._later(within_s, self._restore, weather, before)
+        self._later(within_s, weather.__dict__.update, before)
 
     # --- the network ----------------------------------------------------------------------------------
 

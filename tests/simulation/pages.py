@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from anteroom import frontend
+from rooms.wire import Beat, Committed, Welcome, decode_from_server
 from tests.simulation.clock import VirtualLoop
 
 ENTRY = "tests/simulation/pages.ts"
@@ -97,6 +98,8 @@ class Page:
         self.is_open = True
         self.unsaved = False
         self.phase = ""
+        self.seen_seq = 0
+        """How much of the log it has been shown."""
         self._loop = loop
         self._browser = browser
         self._deed = deed
@@ -111,6 +114,10 @@ class Page:
     def hear(self, socket: int, frames: list[bytes]) -> None:
         """Frames arrive on one of its sockets."""
         self._order("hear", socket=socket, frames=[base64.b64encode(frame).decode() for frame in frames])
+        if not self.is_asleep:
+            for message in map(decode_from_server, frames):
+                if isinstance(message, Welcome | Committed | Beat):
+                    self.seen_seq = max(self.seen_seq, message.seq)
 
     def gone(self, socket: int, code: int, reason: str) -> None:
         """One of its sockets is closed, and the browser knows."""

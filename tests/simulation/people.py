@@ -35,12 +35,16 @@ class Person:
         self._world = world
         self._name = f"page {number}"
         self._random = world.random(self._name)
+        self._deeds_per_s = world.plan.deeds_per_s * (
+            world.plan.quiet if role is world.plan.listener else 1.0
+        )
 
     def begin(self) -> None:
-        self._next()
+        if self._deeds_per_s:
+            self._next()
 
     def _next(self) -> None:
-        self._world.loop.after(self._random.expovariate(self._world.plan.deeds_per_s), self._act)
+        self._world.loop.after(self._random.expovariate(self._deeds_per_s), self._act)
 
     def _act(self) -> None:
         if self._world.is_calm or not self.page.is_open or self.was_closed:

@@ -54,9 +54,9 @@ class Server(Process):
             handshakes_per_minute=settings.ROOM_HANDSHAKES_PER_MINUTE,
         )  # fmt: skip
 
-    def accept(self, link: Link, permit: Pass, referee: Referee) -> Shell:
-        """A handshake arrives."""
-        shell = self.links[link] = Shell(self, link, permit, referee)
+    def accept(self, link: Link, permit: Pass, seen_seq: int, referee: Referee) -> Shell:
+        """A handshake arrives, of a page that has seen so much of the log."""
+        shell = self.links[link] = Shell(self, link, permit, seen_seq, referee)
         self.start(shell.run())
         return shell
 
@@ -86,8 +86,8 @@ class Referee:
 class Shell:
     """One connection at its server, as rooms/consumers.py and rooms/roomserver.py have it."""
 
-    def __init__(self, server: Server, link: Link, permit: Pass, referee: Referee) -> None:
-        self.server, self.link, self.permit = server, link, permit
+    def __init__(self, server: Server, link: Link, permit: Pass, seen_seq: int, referee: Referee) -> None:
+        self.server, self.link, self.permit, self.seen_seq = server, link, permit, seen_seq
         self.received: list[ClientMessage] = []
         """Durable messages, in order: `Committed.saved` counts them."""
         self.acknowledged = 0

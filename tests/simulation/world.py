@@ -10,8 +10,8 @@ import hashlib
 import itertools
 import logging
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -22,7 +22,7 @@ from rooms.live.room import LiveRoom
 from rooms.passes import Pass
 from rooms.roles import PEOPLE, Role
 from rooms.store import Writing
-from rooms.wire import Committed, ServerMessage
+from rooms.wire import Committed, ServerMessage, Welcome
 from tests.simulation import layer as layers
 from tests.simulation import network as networks
 from tests.simulation import store as stores
@@ -59,12 +59,14 @@ class Outcome:
 class World(Referee):
     """Everything there is in one simulation."""
 
-    def __init__(self, loop: VirtualLoop, seed: int, browser: Browser, traces: bool) -> None:
+    def __init__(
+        self, loop: VirtualLoop, seed: int, browser: Browser, traces: bool, changes: Mapping[str, Any]
+    ) -> None:
         self.loop, self.seed, self.browser = loop, seed, browser
         self.trace: list[str] = []
         self._traces = traces
         self.broken: BaseException | None = None
-        self.plan = Plan.of(self.random("plan"))
+        self.plan = replace(Plan.of(self.random("plan")), **changes)
         self.database = stores.Database()
         self.database.committed = self._committed
         self.store_weather, self.layer_weather = stores.Weather(), layers.Weather()
@@ -199,7 +201,7 @@ class World(Referee):
             lambda items: shell.arrive(items) if shell else None,
         )  # fmt: skip
         self.links[page, socket] = link
-        shell = server.accept(link, permit, self)
+        shell = server.accept(link, permit, page.seen_seq, self)
         self.say(f"page {page.number}", f"socket {socket} reaches {server.name}")
 
     def _delay_s(self) -> float:
@@ -230,6 +232,8 @@ class World(Referee):
         self.say(shell.server.name, f"to {shell.permit.session_key}: {message}")
         ledger = self.ledgers[shell.permit.room_id]
         ledger.check_shown(message)
+        if isinstance(message, Welcome) and message.seq < shell.seen_seq:
+            raise Broken(f"the room is at {message.seq}, this page has seen {shell.seen_seq} already")
         if isinstance(message, Committed):
             while shell.acknowledged < message.saved:
                 if shell.acknowledged >= len(shell.received):
@@ -351,10 +355,15 @@ def told_by_log(room: LiveRoom) -> dict[str, Any]:
     }
 
 
-def simulate(seed: int, browser: Browser, *, traces: bool = False) -> Outcome:
-    """Run one simulation. Raises Broken; its notes are the trace."""
+def simulate(
+    seed: int, browser: Browser, *, traces: bool = False, changes: Mapping[str, Any] | None = None
+) -> Outcome:
+    """Run one simulation. changes: of its plan, to look at one kind of trouble more closely.
+
+    Raises Broken; its notes are the trace.
+    """
     loop = VirtualLoop(Random(f"{seed}/loop"))
-    world = World(loop, seed, browser, traces)
+    world = World(loop, seed, browser, traces, changes or {})
     complaints = Complaints(world.heard)
     logger = logging.getLogger("rooms")
     before = logger.propagate, logger.level
