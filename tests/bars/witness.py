@@ -45,7 +45,7 @@ class Witness:
 
     def __init__(self, url: str, cookies: tuple[str, str], origin: str) -> None:
         """url: the room's socket. cookies: of who types and of who looks; they may be the same person's."""
-        self._hello = {"url": url, "cookies": cookies, "origin": origin}
+        self._hello: dict[str, Any] = {"url": url, "cookies": cookies, "origin": origin}
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
@@ -68,8 +68,10 @@ class Witness:
             self._process.kill()
             await self._process.wait()
 
-    async def come(self) -> dict[str, Any]:
-        """Sit down, once with each cookie. `client_id` is what the one who types writes under."""
+    async def come(self, url: str = "", cookies: tuple[str, str] | None = None) -> dict[str, Any]:
+        """Sit down, once with each cookie; in another room if one is given. `client_id`: of who types."""
+        if url and cookies:
+            self._hello |= {"url": url, "cookies": cookies}
         return await self.ask("come", **self._hello)
 
     async def type(self, words: str) -> dict[str, Any]:
@@ -129,7 +131,8 @@ class _Person:
         )
 
     async def come(self, url: str, cookies: list[str], origin: str) -> dict[str, Any]:
-        self._hello = {"url": url, "cookies": cookies, "origin": origin}
+        await self.leave()
+        self._hello, self._heard = {"url": url, "cookies": cookies, "origin": origin}, 0
         self._typing, self._looking = await self._client(0).connect(), await self._client(1).connect()
         return {"client_id": self._typing.doc.client_id}
 
@@ -184,6 +187,7 @@ class _Person:
             if client is not None:
                 with suppress(Exception):
                     await client.close()
+        self._typing = self._looking = None
 
 
 def _clock(client: RoomClient, writer: int) -> int:
