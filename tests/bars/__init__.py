@@ -6,7 +6,8 @@ is the module's with hyphens, and the first paragraph of its docstring says what
     def run(*, runs: int | None, plant: bool, say: Callable[[str], None]) -> Verdict
 
 runs: how often, None for the bar's own number. plant: break the protection first; then the bar must not hold.
-say: one line of progress. A bar may also take `shell`, the server that it starts ("daphne", "roomserver").
+say: one line of progress. A bar may also take `shell`, the server that it starts ("daphne", "roomserver"),
+and `seed`, where its chances begin, so that a failure can be had again.
 """
 
 from __future__ import annotations
@@ -58,9 +59,15 @@ def bars() -> dict[str, str]:
 
 
 def try_bar(
-    name: str, *, runs: int | None = None, plant: bool = False, shell: str | None = None, say: Say = print
+    name: str,
+    *,
+    runs: int | None = None,
+    plant: bool = False,
+    shell: str | None = None,
+    seed: int | None = None,
+    say: Say = print,
 ) -> Verdict:
-    """Run a bar. shell: which server it is to start, None for its default.
+    """Run a bar. shell: which server it is to start; seed: where its chances begin; None for its own choice.
 
     Raises CannotTry, KeyError for an unknown name.
     """
@@ -68,9 +75,14 @@ def try_bar(
         raise KeyError(name)
     run = importlib.import_module(f"tests.bars.{name.replace('-', '_')}").run
     options: dict[str, Any] = {}
-    if shell is not None:
-        if "shell" not in inspect.signature(run).parameters:
-            raise CannotTry(f"The bar {name} starts no server whose kind could be chosen.")
-        options["shell"] = shell
+    for option, value, lack in (
+        ("shell", shell, "starts no server whose kind could be chosen"),
+        ("seed", seed, "leaves nothing to chance that a seed could bring again"),
+    ):
+        if value is None:
+            continue
+        if option not in inspect.signature(run).parameters:
+            raise CannotTry(f"The bar {name} {lack}.")
+        options[option] = value
     verdict: Verdict = run(runs=runs, plant=plant, say=say, **options)
     return verdict

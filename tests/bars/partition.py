@@ -59,6 +59,9 @@ PAUSE_S = 0.015
 LOOK_S = 0.02
 RESTLESS_S = 0.6
 """After so long on average a page drops its connection though nothing told it to."""
+RESTLESS_LONG_S = 6.0
+BETWEEN_SPELLS_S = (0.5, 2.5)
+"""Of the whole recording, which takes minutes: bad weather every other second."""
 
 
 def run(*, runs: int | None, plant: bool, say: Say, shell: str = "daphne", seed: int = 0) -> Verdict:
@@ -211,11 +214,13 @@ class _Room:
             for number in (0, 1)
         ]
         beside = [asyncio.create_task(self._say_lines(number)) for number in (0, 1)]
-        restless = [asyncio.create_task(self._be_restless(client)) for client in self._clients]
+        every_s = RESTLESS_S if storm else RESTLESS_LONG_S
+        restless = [asyncio.create_task(self._be_restless(client, every_s)) for client in self._clients]
         try:
             if storm is None:
                 while not all(task.done() for task in typing):
                     await proxy.storm(1, SPELL_S)
+                    await asyncio.sleep(self._rng.uniform(*BETWEEN_SPELLS_S))
             else:
                 await proxy.storm(*storm)
             for task in restless:
@@ -290,9 +295,9 @@ class _Room:
             await client.send(Draw([_box(f"box-{number}", number, turn), _box("shared", number, turn)]))
             await asyncio.sleep(self._rng.uniform(0, 0.4))
 
-    async def _be_restless(self, client: SteadyClient) -> None:
+    async def _be_restless(self, client: SteadyClient, every_s: float) -> None:
         while True:
-            await asyncio.sleep(self._rng.expovariate(1 / RESTLESS_S))
+            await asyncio.sleep(self._rng.expovariate(1 / every_s))
             client.give_up()
 
     # --- what must be so --------------------------------------------------------------------------------

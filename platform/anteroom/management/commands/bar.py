@@ -31,8 +31,18 @@ class Command(BaseCommand):
             "--plant", action="store_true", help="break the protection first: the bar must not hold then"
         )
         parser.add_argument("--shell", help="the server to start: daphne (the default), roomserver, …")
+        parser.add_argument("--seed", type=int, help="where chance begins, to have a failure again")
 
-    def handle(self, *, bar: str | None, runs: int | None, plant: bool, shell: str | None, **_: Any) -> None:
+    def handle(
+        self,
+        *,
+        bar: str | None,
+        runs: int | None,
+        plant: bool,
+        shell: str | None,
+        seed: int | None = None,
+        **_: Any,
+    ) -> None:
         # Only here: an installation that serves people has no tests.
         from tests.bars import CannotTry, bars, try_bar
 
@@ -46,7 +56,8 @@ class Command(BaseCommand):
             raise CommandError("--runs takes a number from 1.", returncode=2)
         signal.signal(signal.SIGTERM, _interrupt)  # so that what was started is stopped
         try:
-            verdict = try_bar(bar, runs=runs, plant=plant, shell=shell, say=self._say)
+            chosen = {} if seed is None else {"seed": seed}
+            verdict = try_bar(bar, runs=runs, plant=plant, shell=shell, say=self._say, **chosen)
         except KeyboardInterrupt:
             self._not_tried(bar, "stopped")
         except CannotTry as problem:
