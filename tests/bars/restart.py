@@ -37,7 +37,7 @@ GIVE_UP_S = 12.0
 TYPING_S = 0.4
 PAUSE_S = 0.03
 LOOK_EVERY_S = 0.01
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 10.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 4.0
 """connection.ts: how long a page waits before it comes back."""
 SEED = 4
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-BENCHES = {"journey": "rooms.bench.journey", "sync": "rooms.bench.sync"}
+BENCHES = {
+    "journey": "rooms.bench.journey", "storage": "rooms.bench.storage", "sync": "rooms.bench.sync",
+}  # fmt: skip
 """Name on the command line: module with `add_arguments(parser)` and `run(say, **options)`."""
 
 
