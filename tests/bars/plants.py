@@ -158,6 +158,14 @@ def stock_daphne() -> None:
     daphne_requests.install = lambda: None
 
 
+@plant
+def early_reveal() -> None:
+    """One submission opens the seal."""
+    from feedback import seal
+
+    seal.is_open = lambda sides, deadline_at, now: bool(sides) or now >= deadline_at
+
+
 def main() -> None:
     name, module, *arguments = sys.argv[1:]
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "anteroom.settings")
