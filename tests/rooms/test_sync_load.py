@@ -15,7 +15,7 @@ from pycrdt import Doc, Text, merge_updates
 from rooms.bench.sync.dialects import SYNC, UPDATE, Dialect, Hocuspocus, Plain, sync, sync_body
 from rooms.bench.sync.edits import CUT, TEXT, Typing, keystrokes, make_typing
 from rooms.bench.sync.load import Door, Load, Step
-from rooms.bench.sync.measures import Cold, Figures, Killed
+from rooms.bench.sync.measures import Cold, Figures, Killed, Plan, _Bounds
 from rooms.bench.sync.relay import Relay
 from rooms.bench.sync.table import bars, table
 from rooms.bench.sync.updates import NotAnUpdate, Runs, read_update
@@ -245,3 +245,25 @@ def test_the_table_shows_what_was_measured_with_ratios() -> None:
     )  # fmt: skip
     assert "2,000 (×5.0)" in shown and "1.33 / 4.00" in shown and "310 / 300" in shown
     assert "1000 rooms" not in shown, "a row in which nobody was measured"
+
+
+def test_the_search_ends_between_what_held_and_what_did_not() -> None:
+    plan = Plan(most_rooms=1000, fineness=0.1)
+
+    def search(holds: int, late_from: int = 10_000) -> _Bounds:
+        found = _Bounds(failed=plan.most_rooms + 1)
+        for _ in range(60):
+            rooms = found.next(plan)
+            if rooms is None:
+                return found
+            if rooms <= holds and rooms < late_from:
+                found.held = max(found.held, rooms)
+            else:
+                found.failed, found.was_generator = rooms, rooms >= late_from
+        raise AssertionError("it never ends")
+
+    for holds in (0, 1, 2, 7, 63, 640, 999, 1000, 5000):
+        found = search(holds)
+        assert found.held <= holds and found.held >= min(holds, 1000) / 1.1 - 1, holds
+    assert search(5000).held == 1000
+    assert search(5000, late_from=300).was_generator and not search(200, late_from=300).was_generator

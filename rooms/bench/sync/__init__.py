@@ -123,7 +123,7 @@ def _plan(short: bool, options: dict[str, Any]) -> Plan:
     if short:
         plan = replace(
             plan, steps=(50, 500), seconds=4, fineness=0.2, flood_s=2, idle_rooms=100, full_rooms=10,
-            full_edits=1000, kill_s=4, only=("memory", "steps", "flood", "kill"),
+            full_edits=1000, kill_s=12, only=("memory", "steps", "flood", "kill"),
         )  # fmt: skip
     given = {
         "steps": options["steps"] and tuple(options["steps"]),
@@ -158,12 +158,16 @@ def _ceiling(home: Path, core: int | None, measuring: Any) -> str:
     from rooms.bench.sync.measures import Measuring
     from rooms.bench.sync.servers import BareRelay
 
-    plan = replace(measuring.plan, only=("steps", "flood"), steps=(200,))
-    figures = Measuring(measuring.typing, plan, measuring.say).measure(BareRelay(home / "relay", core))
+    steps = tuple(rooms for rooms in (500, 1000, 1500) if rooms <= measuring.plan.most_rooms)
+    plan = replace(measuring.plan, only=("steps", "flood"), steps=steps, fineness=0.1)
+    relay = BareRelay(home / "relay", core)
+    try:
+        figures = Measuring(measuring.typing, plan, measuring.say).measure(relay)
+    finally:
+        relay.close()
     flood = figures.floods.get(1)
-    return f"{figures.held:,} rooms of a bare relay" + (
-        f", {flood.per_second:,.0f} updates/s" if flood else ""
-    )
+    words = f"held {figures.held:,} rooms{' or more' * figures.is_more} of a bare relay in Python"
+    return words + (f"; {flood.per_second:,.0f} updates/s through it" if flood else "")
 
 
 def _cores() -> tuple[int | None, int | None]:

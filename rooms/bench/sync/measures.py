@@ -44,7 +44,7 @@ class Plan:
     history: int = 260_000
     cold_opens: int = 3
     kill_rooms: int = 20
-    kill_s: float = 9.0
+    kill_s: float = 17.0
     only: tuple[str, ...] = ("steps", "flood", "memory", "cold", "kill")
 
 
@@ -120,6 +120,24 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+@dataclass
+class _Bounds:
+    """Between what held and what did not."""
+
+    failed: int
+    held: int = 0
+    was_generator: bool = False
+    """At `failed` it was the generator that was late, so that nothing is known of the server."""
+
+    def next(self, plan: Plan) -> int | None:
+        """How many rooms to try; None when the answer is as fine as was asked."""
+        if self.held >= plan.most_rooms or self.failed <= self.held * (1 + plan.fineness) + 1:
+            return None
+        if self.failed > plan.most_rooms:
+            return min(max(self.held + 1, round(self.held * 1.3)), plan.most_rooms)
+        return (self.held + self.failed) // 2 or 1
+
+
 class Measuring:
     """Measures one server after another with the same typing."""
 
@@ -154,31 +172,23 @@ class Measuring:
     def rooms(self, server: Server, figures: Figures) -> None:
         """The steps of the plan, then the search for the most rooms held."""
         load = self._load(server)
+        found = _Bounds(failed=self.plan.most_rooms + 1)
         try:
-            held, failed = 0, self.plan.most_rooms + 1
             for rooms in self.plan.steps:
-                if rooms >= failed:
+                if rooms >= found.failed:
                     break
-                held, failed = self._try(load, server, figures, rooms, held, failed)
+                self._try(load, server, figures, rooms, found)
                 load = self._again(load, server)
-            while failed > held * (1 + self.plan.fineness) + 1 and held < self.plan.most_rooms:
-                is_open = failed > self.plan.most_rooms
-                rooms = min(round(held * 1.3), self.plan.most_rooms) if is_open else (held + failed) // 2
-                before = held
-                held, failed = self._try(load, server, figures, rooms, held, failed)
-                if held == before and figures.is_more:
-                    break
+            while (more := found.next(self.plan)) is not None:
+                self._try(load, server, figures, more, found)
                 load = self._again(load, server)
-            figures.held = held
-            figures.is_more = figures.is_more or held >= self.plan.most_rooms
         finally:
             load.close()
+        figures.held = found.held
+        figures.is_more = found.was_generator or found.held >= self.plan.most_rooms
 
-    def _try(
-        self, load: Load, server: Server, figures: Figures, rooms: int, held: int, failed: int
-    ) -> tuple[int, int]:
-        """One step, a second time when it fails; what held and what did not by then."""
-        figures.is_more = False
+    def _try(self, load: Load, server: Server, figures: Figures, rooms: int, found: _Bounds) -> None:
+        """One step, a second time when it fails."""
         if rooms > len(load.rooms):
             load.open(server.doors(rooms - len(load.rooms)))
             load.idle(0.5)
@@ -187,12 +197,12 @@ class Measuring:
             figures.steps.append(step)
             self.say("  " + told(server.title, step))
             if step.is_held:
-                return max(held, rooms), failed
+                found.held = max(found.held, rooms)
+                return
             if step.closed or step.lost or step.p99 > HOPELESS_MS:
                 break
-        if not step.counts and step.p99 < HOPELESS_MS:
-            figures.is_more = True  # the generator was late: nothing is known of the server
-        return held, min(failed, rooms)
+        if rooms < found.failed:
+            found.failed, found.was_generator = rooms, not step.counts
 
     def _again(self, load: Load, server: Server) -> Load:
         """The same load, or a new one on a new server where the last step left something behind."""
