@@ -75,7 +75,7 @@ class TooSlow(Refusal):
     code = "too_slow"
     sentence = "Your connection fell behind. Reconnecting and catching up."
     status = 503
-    close_code = 4408
+    close_code = 4508
 
 
 class TryAgain(Refusal):

@@ -484,9 +484,10 @@ CLOSE_CODES: dict[int, str] = {
     4400: "bad_frame",
     4401: "signed_out",
     4404: "no_such_room",
-    4408: "too_slow",
     4410: "room_ended",
     4413: "code_too_long",
     4429: "too_many_sockets",
+    4508: "too_slow",
 }
-"""Close code to error code. A page reconnects by itself after 1006, 1012, 1013 and 4408."""
+"""Close code to error code. A page reconnects by itself after 1006, 1012, 1013 and 4508; y-websocket takes
+4400 to 4499 as final and 4500 to 4599 as "later", and so do we."""

@@ -375,10 +375,10 @@ export const CLOSE_CODES: Record<number, string> = {
   4400: "bad_frame",
   4401: "signed_out",
   4404: "no_such_room",
-  4408: "too_slow",
   4410: "room_ended",
   4413: "code_too_long",
   4429: "too_many_sockets",
+  4508: "too_slow",
 };
 
 /** After these the page stays closed: coming back would end the same way, or is not wanted. */

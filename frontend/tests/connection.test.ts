@@ -137,7 +137,7 @@ describe("a gap", () => {
 });
 
 describe("coming back", () => {
-  it.each([1006, 1001, 1011, 1012, 1013, 4408])("follows close code %i", (code) => {
+  it.each([1006, 1001, 1011, 1012, 1013, 4508])("follows close code %i", (code) => {
     last().say(welcome(0));
     last().drop(code);
     expect(connection.status).toBe("reconnecting");

@@ -181,7 +181,7 @@ def test_an_outbox_is_bounded() -> None:
     socket = Socket("x", Role.CANDIDATE)
     for _ in range(OUTBOX_BYTES // 60_000 + 2):
         socket.put(b"x" * 60_000)
-    assert socket.closing is not None and socket.closing.close_code == 4408
+    assert socket.closing is not None and socket.closing.close_code == 4508
     assert socket.take() == []
 
 
