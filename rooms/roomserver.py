@@ -17,6 +17,7 @@ from http import HTTPStatus
 from typing import Any, cast
 
 import uvloop
+from django.db import connections
 from django.http import parse_cookie
 from picows import (
     WSCloseCode,
@@ -412,6 +413,9 @@ def serve(listening: socket.socket) -> None:
     """Serve rooms on this listening socket until SIGTERM or SIGINT."""
 
     descriptors.allow_many()
+    # One thread asks Django's database here, at the door: a connection for each handshake would cost more
+    # than all that the handshake asks.
+    connections.databases["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
 
     async def work() -> None:
         stop = asyncio.Event()
