@@ -154,9 +154,9 @@ class Keeper:
     async def _up_to_date(self, room_id: uuid.UUID) -> HeldRoom:
         """The room, no older than any process showed it. A page that comes from another process may send what
         builds on entries we have not heard of."""
-        known = self.rooms.get(room_id)
+        is_there = room_id in self.rooms or room_id in self._opening
         held = await self._hold(room_id)
-        if held is known:
+        if is_there:
             await held.catch_up()
         return held
 

@@ -115,7 +115,10 @@ class LogEntry(models.Model):
     """
 
     pk = models.CompositePrimaryKey("room_id", "seq")
-    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="log", db_index=False)
+    # Postgres would look up and lock the room's row for every keystroke, which took as long as writing it.
+    room = models.ForeignKey(
+        Room, on_delete=models.CASCADE, related_name="log", db_index=False, db_constraint=False
+    )
     seq = models.PositiveIntegerField()
     at_ms = models.PositiveBigIntegerField(help_text="Milliseconds of the room's clock.")
     role = models.PositiveSmallIntegerField(help_text="Whose doing: rooms/roles.py.")

@@ -185,6 +185,13 @@ class Gate:
             clock += self._struct(reader, client, clock)
         if clock > MAX_CLOCK or (clock > known and self.owners.get(client, role) is not role):
             raise BadFrame
+        if first < known and (halves := reader.halves.get(client)):
+            # Of what is known nothing counts, whatever it says here; and it must not end within a pair.
+            if known in halves:
+                raise BadFrame
+            reader.halves[client] = {half for half in halves if half > known}
+            if not reader.halves[client]:
+                del reader.halves[client]
         ends[client] = clock
         return first == known
 
@@ -193,9 +200,8 @@ class Gate:
         info = reader.byte()
         content = info & CONTENT
         if content == GARBAGE:
-            if info:
-                raise BadFrame
-            return reader.length()
+            # Never written for a text at the root; yrs and Yjs differ about what stands next to it.
+            raise BadFrame
         if info & HAS_KEY:
             raise BadFrame
         if info & HAS_ORIGIN:

@@ -28,6 +28,8 @@ RETURN_MS = 60_000
 """Whoever comes back within this time never quite left: waiting for the other goes on counting."""
 ELSEWHERE_MS = 12_000
 """How long another process's word that somebody is there holds."""
+RENEW_MS = 10_000
+"""Pages forget a cursor that was not renewed for thirty seconds."""
 MICROPHONE_STATES = ("off", "on", "muted")
 
 COLOURS = {
@@ -59,6 +61,8 @@ class _Cursor:
     """As the others get it, in JSON."""
     until_ms: int | None = None
     """Of another process, which has to repeat it before then; None for a connection of ours."""
+    shown_ms: int = 0
+    """When a cursor of another process was last shown here."""
 
 
 class Presence:
@@ -210,11 +214,14 @@ class Presence:
             if client in ours:  # it came over to us
                 continue
             kept = self._cursors.get(client)
+            is_due = kept is not None and now_ms - kept.shown_ms >= RENEW_MS
+            is_new = is_due or state != (kept.state if kept else "null")
             if state == "null":
                 self._cursors.pop(client, None)
             else:
-                self._cursors[client] = _Cursor(state, now_ms + ELSEWHERE_MS)
-            if state != (kept.state if kept else "null"):
+                shown_ms = now_ms if is_new or kept is None else kept.shown_ms
+                self._cursors[client] = _Cursor(state, now_ms + ELSEWHERE_MS, shown_ms)
+            if is_new:
                 news[client] = state
         return self._frame(news, now_ms) if news else None
 

@@ -448,3 +448,19 @@ def _bent(update: bytearray, rng: random.Random) -> bytearray:
         if not update:
             break
     return update
+
+
+def test_what_is_known_teaches_nothing_about_anothers_text() -> None:
+    """A run that stands already, told wrongly beside own text, would make the victim's next key a bad one."""
+    victim = Writer(50)
+    document = document_with((CANDIDATE, victim.insert(0, "abcdef")))
+    lie = number(2, 1, 50, 0) + b"\x04" + IN_ROOT + text("🙂🙂🙂") + number(1, 9, 0) + HELLO + b"\x00"
+    document.take(INTERVIEWER, lie)
+    assert document.halves.get(50) is None
+    assert document.take(CANDIDATE, victim.insert(2, "x")), "the victim types on"
+
+
+def test_a_run_sent_again_does_not_end_within_a_character() -> None:
+    document = document_with((CANDIDATE, update(b"\x04" + IN_ROOT + text("abc"))))
+    with pytest.raises(BadFrame):
+        document.take(CANDIDATE, update(b"\x84" + number(7, 1) + text("🙂x"), clock=2))

@@ -14,7 +14,7 @@ from rooms.live import presence
 from rooms.live.effects import Append, Close, Effect, Noted, Send, Show
 from rooms.live.entry import Entry, write_event
 from rooms.live.lifecycle import MOVES, NO_SHOW_MS, WRAP_UP_MS, Phase, due_move, may_move
-from rooms.live.presence import CURSOR_GAP_MS, ELSEWHERE_MS, RETURN_MS, Connection
+from rooms.live.presence import CURSOR_GAP_MS, ELSEWHERE_MS, RENEW_MS, RETURN_MS, Connection
 from rooms.live.room import LEFT_AFTER_MS, Facts, LiveRoom
 from rooms.roles import PEOPLE, Role
 from rooms.streams import Stream
@@ -458,8 +458,9 @@ def test_cursors_of_another_process_are_shown_repeated_and_forgotten(stage: Stag
     (shown_here,) = sent(stage.room.hear_cursors(states, 2_000), Awareness)
     assert read_cursors(shown_here)[88]["user"]["seat"] == "interviewer"
     assert stage.room.hear_cursors(states, 3_000) == [], "repeated, nothing new"
+    assert stage.room.hear_cursors(states, 3_000 + RENEW_MS), "pages forget what is not renewed"
     assert other.room.presence.cursors_of([other.interviewer]) == states
-    stage.room.tick(3_000 + ELSEWHERE_MS + 1)
+    stage.room.tick(3_000 + RENEW_MS + ELSEWHERE_MS + 1)
     (gone,) = sent(stage.point(60_000), Awareness)
     assert read_cursors(gone) == {88: None}
 
