@@ -138,6 +138,9 @@ class Person:
     def _could_not_read(self, words: str) -> None:
         raise Broken(f"{self._name} could not read what came: {words}")
 
+    def _crashed(self, words: str) -> None:
+        raise Broken(f"{self._name} met an error: {words}")
+
     def _is_refused(self, code: str, key: str) -> None:
         if key:
             self.made = [each for each in self.made if not isinstance(each, Say) or each.key != key]
@@ -164,6 +167,7 @@ HEARD: dict[str, Callable[..., None]] = {
     "refused": Person._is_refused,
     "closed": Person._is_closed,
     "warned": Person._could_not_read,
+    "crashed": Person._crashed,
 }
 DEEDS = (
     Person._type, Person._erase, Person._replace, Person._say, Person._draw,

@@ -8,7 +8,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 from unittest.mock import patch
 
 from django.conf import settings
@@ -77,7 +77,7 @@ class Server(Process):
         self.start(drain())
 
 
-class Referee:
+class Referee(Protocol):
     """Looks at everything that a server lets out to one page."""
 
     def lets_out(self, shell: Shell, message: ServerMessage) -> None: ...

@@ -15,7 +15,7 @@ from tests.simulation.pages import Browser
 from tests.simulation.plants import CLOSER, GAP, LOSSES, PAGE, SERVER, planted
 from tests.simulation.world import simulate
 
-SEEDS = 200
+SEEDS = 140
 CHUNK = 20
 FIND_WITHIN = 15
 """Seeds in which a planted mistake must show."""

@@ -283,6 +283,17 @@ class World(Referee):
 
     def check_all(self) -> None:
         """Every page, every server, a replay and a room made of its snapshot say the same. Raises Broken."""
+        self._check_pages()
+        for server in self.servers:
+            for shell in server.links.values():
+                if shell.permit in self.database.spent_passes:
+                    raise Broken(f"{server.name} keeps a socket of {shell.permit.session_key}, which is over")
+        for room_id, ledger in self.ledgers.items():
+            ledger.check_code_is_simple()
+            self._check_servers(room_id, ledger)
+
+    def _check_pages(self) -> None:
+        looks: dict[uuid.UUID, dict[str, dict[str, Any]]] = {}
         for page, person in self.people.items():
             if person.was_closed:
                 continue
@@ -294,16 +305,14 @@ class World(Referee):
                 self.ledgers[person.room_id].check_page(seen)
             except Broken as broken:
                 raise Broken(f"{name}: {broken}") from None
+            looks.setdefault(person.room_id, {})[name] = seen
             here = {seat["seat"]: seat["here"] for seat in seen["seats"]}
             if here != self._here(person.room_id):
                 raise Broken(f"{name} shows {here} as here; here are {self._here(person.room_id)}")
-        for server in self.servers:
-            for shell in server.links.values():
-                if shell.permit in self.database.spent_passes:
-                    raise Broken(f"{server.name} keeps a socket of {shell.permit.session_key}, which is over")
-        for room_id, ledger in self.ledgers.items():
-            ledger.check_code_is_simple()
-            self._check_servers(room_id, ledger)
+        for room_id, seen_here in looks.items():
+            # Between servers a cursor that rests is not renewed, and a page forgets it after 30 s.
+            if sum(room_id in server.keeper.rooms for server in self.servers) == 1:
+                check_cursors(seen_here)
 
     def _here(self, room_id: uuid.UUID) -> dict[str, bool]:
         here = {each.role for each in self.people.values() if each.room_id == room_id and not each.was_closed}
@@ -336,6 +345,15 @@ class World(Referee):
             for entry in ledger.entries:
                 digest.update(f"{entry.seq} {entry.at_ms} {entry.role} ".encode() + entry.payload)
         return digest.hexdigest()[:16]
+
+
+def check_cursors(looks: dict[str, dict[str, Any]]) -> None:
+    """Every page of a room shows every other's cursor where it is, and none besides. Raises Broken."""
+    cursors = {str(seen["client"]): seen["cursors"][str(seen["client"])] for seen in looks.values()}
+    for name, seen in looks.items():
+        shown = {client: place for client, place in seen["cursors"].items() if place or client in cursors}
+        if shown != cursors:
+            raise Broken(f"{name} shows cursors at {shown}; they are at {cursors}")
 
 
 def told_by_log(room: LiveRoom) -> dict[str, Any]:

@@ -5,7 +5,15 @@
  * One line of JSON comes in, `{page, now_ms, do, …}`, and one goes out: what the page did in answer, in order,
  * and when its next timer is due. Nothing happens between two lines.
  */
+import "./clock"; // before all others
+
 import { createInterface } from "node:readline";
+import {
+  Awareness,
+  applyAwarenessUpdate,
+  encodeAwarenessUpdate,
+  removeAwarenessStates,
+} from "y-protocols/awareness";
 import * as Y from "yjs";
 import { Connection, type Socket, type Status } from "../../src/connection";
 import { asSent, inBatches, wins } from "../../src/room/elements";
@@ -19,10 +27,12 @@ import {
   type ServerMessage,
 } from "../../src/wire";
 import { seeded } from "../sockets";
+import { now, Timers } from "./clock";
 
 const FROM_ROOM = Symbol("from the room");
 /** As in room/code.ts and rooms/wire.py: a frame's size without its head. */
 const MOST_EDIT_BYTES = 64 * 1024 - 16;
+const CURSOR_MS = 30;
 
 type Deed = [what: string, ...details: unknown[]];
 interface Order {
@@ -34,35 +44,8 @@ interface Order {
 
 // --- a page's clock, window and sockets ---------------------------------------------------------------
 
-let now_ms = 0;
 /** The page whose code is running. */
 let current: Page;
-
-class Timers {
-  #due = new Map<number, { at_ms: number; run: () => void }>();
-  #last = 0;
-
-  set(run: () => void, after_ms = 0): number {
-    this.#last += 1;
-    this.#due.set(this.#last, { at_ms: now_ms + Math.max(0, after_ms), run });
-    return this.#last;
-  }
-
-  clear(timer: unknown): void {
-    this.#due.delete(timer as number);
-  }
-
-  get next_ms(): number | null {
-    return this.#due.size === 0 ? null : Math.min(...[...this.#due.values()].map(({ at_ms }) => at_ms));
-  }
-
-  runDue(): void {
-    const due = [...this.#due].filter(([, { at_ms }]) => at_ms <= now_ms);
-    for (const [timer, { run }] of due.sort(([, a], [, b]) => a.at_ms - b.at_ms)) {
-      if (this.#due.delete(timer)) run(); // an earlier one may have cleared it
-    }
-  }
-}
 
 class PageSocket implements Socket {
   binaryType: BinaryType = "blob";
@@ -94,8 +77,6 @@ const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base6
 const unbase64 = (text: string): ArrayBuffer => new Uint8Array(Buffer.from(text, "base64")).buffer;
 
 Object.assign(globalThis, {
-  setTimeout: (run: () => void, after_ms?: number) => current.timers.set(run, after_ms),
-  clearTimeout: (timer: unknown) => current.timers.clear(timer),
   window: {
     addEventListener: (name: string, run: () => void) => current.listeners.push([name, run]),
     removeEventListener: (name: string, run: () => void) => {
@@ -103,7 +84,6 @@ Object.assign(globalThis, {
     },
   },
 });
-Date.now = () => now_ms;
 console.warn = (...words: unknown[]) => current.did("warned", words.join(" "));
 
 // --- a page -------------------------------------------------------------------------------------------
@@ -115,6 +95,8 @@ class Page {
   deeds: Deed[] = [];
   sockets: PageSocket[] = [];
   doc = new Y.Doc();
+  awareness!: Awareness;
+  telling: ReturnType<typeof setTimeout> | undefined;
   text = this.doc.getText("code");
   lines = new Map<number, Line>();
   elements = new Map<string, Element>();
@@ -132,6 +114,12 @@ class Page {
     this.random = seeded(seed);
     Math.random = this.random;
     this.doc.clientID = Math.floor(this.random() * 2 ** 32);
+    now.timers = this.timers;
+    this.awareness = new Awareness(this.doc);
+    this.awareness.setLocalState({ cursor: null });
+    this.awareness.on("update", (_: unknown, origin: unknown) => {
+      if (origin === "local") this.tellSoon();
+    });
     this.doc.on("update", (update: Uint8Array, origin: unknown) => {
       if (origin === FROM_ROOM) return;
       for (const part of inParts(update, MOST_EDIT_BYTES)) this.send({ kind: "Edit", update: part });
@@ -143,6 +131,11 @@ class Page {
       url: "wss://room",
       vector: () => Y.encodeStateVector(this.doc),
       onMessage: (message) => this.receive(message),
+      onFresh: () => {
+        const others = [...this.awareness.getStates().keys()].filter((id) => id !== this.doc.clientID);
+        removeAwarenessStates(this.awareness, others, FROM_ROOM);
+        this.tellSoon();
+      },
       onStatus: (status) => {
         this.status = status;
         this.did("status", status);
@@ -168,6 +161,15 @@ class Page {
     this.connection.send(message);
   }
 
+  /** As room/code.ts tells of the cursor. */
+  tellSoon(): void {
+    this.telling ??= setTimeout(() => {
+      this.telling = undefined;
+      const update = encodeAwarenessUpdate(this.awareness, [this.doc.clientID]);
+      this.connection.send({ kind: "Awareness", update });
+    }, CURSOR_MS);
+  }
+
   receive(message: ServerMessage): void {
     switch (message.kind) {
       case "Welcome":
@@ -180,6 +182,9 @@ class Page {
       case "SyncStep2":
       case "Edit":
         Y.applyUpdate(this.doc, message.update, FROM_ROOM);
+        break;
+      case "Awareness":
+        applyAwarenessUpdate(this.awareness, message.update, FROM_ROOM);
         break;
       case "Said":
         this.lines.set(message.seq, message as Line);
@@ -219,6 +224,8 @@ class Page {
       if (end > start) this.text.delete(start, end - start);
       if (text !== "") this.text.insert(start, text);
     });
+    const place = Y.createRelativePositionFromTypeIndex(this.text, start + text.length);
+    this.awareness.setLocalStateField("cursor", { anchor: place, head: place });
   }
 
   look() {
@@ -230,10 +237,19 @@ class Page {
       phase: this.phase,
       language: this.language,
       seats: this.seats,
+      client: this.doc.clientID,
+      cursors: Object.fromEntries([...this.awareness.getStates()].map(([id, state]) => [id, placeOf(state)])),
       status: this.status,
       unsaved: this.connection.unsaved,
     };
   }
+}
+
+/** Which letter a cursor stands at; nothing for a page without one. */
+function placeOf(state: { cursor?: { head: unknown } | null }): string {
+  if (!state.cursor) return "";
+  const { item, tname } = Y.createRelativePositionFromJSON(state.cursor.head);
+  return item ? `${item.client}/${item.clock}` : `${tname}`;
 }
 
 function betweenLetters(text: string, place: number): number {
@@ -273,9 +289,10 @@ const pages = new Map<number, Page>();
 
 /** Do it; returns what was asked to be seen. */
 function obey(order: Order): unknown {
-  now_ms = order.now_ms;
+  now.ms = order.now_ms;
   if (order.do !== "load") {
     current = pages.get(order.page) as Page;
+    now.timers = current.timers;
     return ORDERS[order.do]?.(current, order);
   }
   if (order.page === 0) pages.clear(); // the first of a simulation
@@ -293,6 +310,11 @@ function answer(seen: unknown): string {
 
 // In the engine's own time: promises of the page settle before the answer goes out.
 createInterface({ input: process.stdin }).on("line", (line) => {
-  const seen = obey(JSON.parse(line));
+  let seen: unknown;
+  try {
+    seen = obey(JSON.parse(line));
+  } catch (error) {
+    current.did("crashed", error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
   setImmediate(() => process.stdout.write(`${answer(seen)}\n`));
 });
