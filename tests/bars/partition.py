@@ -52,6 +52,7 @@ KEYSTROKES = 120
 LINES = 6
 LIMIT_S = 5.0
 GIVE_UP_S = 10.0
+REST_WITHIN_S = 60.0
 SPELLS = (4, 8)
 SPELL_S = (0.1, 0.5)
 PAUSE_S = 0.015
@@ -82,7 +83,7 @@ class Result:
     seed: int
     keystrokes: int = 0
     took_s: float = GIVE_UP_S
-    """From the healing until everything was typed, saved and equal."""
+    """From the healing until what was typed before it was saved and the same on both pages."""
     wrong: str = "it did not end"
     connections: int = 0
     counts: Counts = field(default_factory=Counts)
@@ -168,13 +169,17 @@ class _Room:
         self._typed: list[bytes] = []
         """Every update that either side made."""
         self._said: list[str] = []
+        self._pause_s = 0.0
+        self._may_type = asyncio.Event()
+        self._may_type.set()
         self._clients: tuple[SteadyClient, SteadyClient]
 
     async def play(
         self, result: Result, storm: tuple[int, tuple[float, float]] | None, pause_s: float, *,
         as_recorded: bool,
     ) -> None:  # fmt: skip
-        """storm: how many spells and how long each; None: until all is typed."""
+        """storm: how many spells and how long each; None: until all is typed. pause_s: between keystrokes."""
+        self._pause_s = pause_s
         pair = await database_sync_to_async(make_pair)()
         where = urlsplit(self._site.socket_url)
         assert where.hostname and where.port
@@ -186,7 +191,7 @@ class _Room:
             for client in self._clients:
                 await client.stay()
             try:
-                await self._play(proxy, result, storm, pause_s, as_recorded)
+                await self._play(proxy, result, storm, as_recorded)
                 result.wrong = await self._compare(pair, as_recorded)
             finally:
                 result.connections = sum(client.connections for client in self._clients)
@@ -202,15 +207,12 @@ class _Room:
         )  # fmt: skip
 
     async def _play(
-        self, proxy: Proxy, result: Result, storm: tuple[int, tuple[float, float]] | None, pause_s: float,
-        as_recorded: bool,
-    ) -> None:  # fmt: skip
+        self, proxy: Proxy, result: Result, storm: tuple[int, tuple[float, float]] | None, as_recorded: bool
+    ) -> None:
         for client in self._clients:
             await client.until(lambda client=client: client.is_synced, "the room")
         typing = [
-            asyncio.create_task(
-                self._type(number, pause_s) if as_recorded else self._type_alone(number, pause_s)
-            )
+            asyncio.create_task(self._type(number) if as_recorded else self._type_alone(number))
             for number in (0, 1)
         ]
         beside = [asyncio.create_task(self._say_lines(number)) for number in (0, 1)]
@@ -225,23 +227,29 @@ class _Room:
                 await proxy.storm(*storm)
             for task in restless:
                 task.cancel()
+            # What was typed until now has to be everywhere soon; the rest is typed afterwards.
+            self._may_type.clear()
             watch = Stopwatch()
+            await self._until_together()
+            result.took_s = watch.seconds
+            self._pause_s = 0
+            self._may_type.set()
             try:
-                async with asyncio.timeout(GIVE_UP_S):
+                async with asyncio.timeout(REST_WITHIN_S):
                     await asyncio.gather(*typing, *beside)
             except TimeoutError:
                 standing = "; ".join(client.standing for client in self._clients)
                 raise TimeoutError(f"typing did not end: {standing}") from None
-            for client in self._clients:
-                await client.until_saved(GIVE_UP_S)
-            await self._until_equal()
-            result.took_s = watch.seconds
+            await self._until_together()
         finally:
             for task in (*typing, *beside, *restless):
                 task.cancel()
             await asyncio.gather(*typing, *beside, *restless, return_exceptions=True)
 
-    async def _until_equal(self) -> None:
+    async def _until_together(self) -> None:
+        """Everything is saved, and both pages show the same. Raises TimeoutError."""
+        for client in self._clients:
+            await client.until_saved(GIVE_UP_S)
         one, other = map(_state, self._clients)
         try:
             async with asyncio.timeout(GIVE_UP_S):
@@ -254,15 +262,20 @@ class _Room:
 
     # --- what they do ---------------------------------------------------------------------------------
 
-    async def _type(self, number: int, pause_s: float) -> None:
+    async def _type(self, number: int) -> None:
         """As recorded: each keystroke once its writer has what it builds on."""
         client, other = self._clients[number], WRITERS[1 - number]
         for keystroke in self._piece.sides[number]:
             await self._until_has(client, other, keystroke)
+            await self._may_type.wait()
             client.doc.apply_update(keystroke.update)
             self._typed.append(keystroke.update)
             await client.send(Edit(keystroke.update))
-            await asyncio.sleep(pause_s)
+            await self._rest()
+
+    async def _rest(self) -> None:
+        await asyncio.sleep(self._pause_s)
+        await self._may_type.wait()
 
     async def _until_has(self, client: SteadyClient, writer: int, keystroke: Keystroke) -> None:
         def has() -> bool:
@@ -271,7 +284,7 @@ class _Room:
         if keystroke.needs and not has():
             await client.until(has, "the other side's words", 120)
 
-    async def _type_alone(self, number: int, pause_s: float) -> None:
+    async def _type_alone(self, number: int) -> None:
         """The same keystrokes at the same places, whatever is there by now and whatever the other does."""
         client = self._clients[number]
         subscription = client.doc.observe(lambda event: made.append(event.update))
@@ -281,7 +294,7 @@ class _Room:
                 made.clear()
                 await client.edit(*keystroke.patches)  # waits for nothing, so all that was made is ours
                 self._typed += made
-                await asyncio.sleep(pause_s)
+                await self._rest()
         finally:
             client.doc.unobserve(subscription)
 
@@ -294,6 +307,7 @@ class _Room:
             await client.send(SayLine(secrets.token_hex(8), text))
             await client.send(Draw([_box(f"box-{number}", number, turn), _box("shared", number, turn)]))
             await asyncio.sleep(self._rng.uniform(0, 0.4))
+            await self._may_type.wait()
 
     async def _be_restless(self, client: SteadyClient, every_s: float) -> None:
         while True:
