@@ -88,11 +88,12 @@ async def _send_all(
     while not receiving.done():
         await has_news.wait()
         has_news.clear()
+        closing = session.closing  # asked before taking: sending may let others put more and close only then
         for frame in session.take():
             await _send(send, {"type": "websocket.send", "bytes": frame})
-        if session.closing is not None:
+        if closing is not None:
             await _end(receiving)  # granian closes nothing while somebody waits to receive
-            await _close(send, session.closing)
+            await _close(send, closing)
             return
 
 
