@@ -154,6 +154,7 @@ def waiting_updates() -> Iterator[tuple[str, bytes]]:
         number(2, 1, 21, 0) + before(22, 0) + number(1, 22, 0) + before(21, 0) + b"\x00",
     )
     yield "a skip", update(bytes((SKIP,)) + number(5))
+    yield "garbage", update(b"\x00" + number(5))
     yield "a skip, then words", update(bytes((SKIP,)) + number(5), HELLO)
 
 
@@ -261,6 +262,10 @@ def broken_text() -> Iterator[tuple[str, bytes]]:
     yield "half a pair deleted, the second", only_deletes(OWN, 3, 1)
     yield "half a pair at the end of a deletion", only_deletes(OWN, 0, 3)
     yield "half a pair at the start of a deletion", only_deletes(OWN, 3, 2)
+    yield (
+        "own past told with a pair across its end",
+        update(item(STRING, string("🙂🙂")), client=OWN, clock=4),
+    )
     yield "words in the middle of a pair", update(between((OWN, 2), (OWN, 3)))
     yield "words behind half a pair", update(behind(OWN, 2))
     yield "words before half a pair", update(before(OWN, 3))
