@@ -18,7 +18,7 @@ from tests.bars.harness import UNHURRIED, Stopwatch, stage
 from tests.bars.typists import Crowd
 
 KILLS = 50
-ROOMS = 6
+ROOMS = 4
 TYPING_S = 0.4
 """At most, from the last comparison to the kill; at least a third of it, so that something is at stake."""
 TYPING_ON_S = 0.2

@@ -11,6 +11,7 @@ import hashlib
 import random
 from collections.abc import Awaitable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
@@ -26,6 +27,8 @@ from tests.rooms.people import Pair
 
 PAUSE_S = 0.005
 """Between two edits of one person, on average: some hundred times a fast typist."""
+LONG_CHARACTERS = 3_000
+"""Of a text that is rather tidied than continued, so that hundreds of crashes take minutes."""
 GONE = (ConnectionError, OSError, TimeoutError, WebSocketException)
 """What a client raises when its server is killed."""
 
@@ -59,18 +62,19 @@ class Typist:
     async def act(self, rng: random.Random) -> None:
         """One thing: mostly a new word, sometimes a deletion or a line of chat."""
         word = f"{self.letter}{len(self.sent)}"
+        tidies = 0.55 if len(str(self.client.text)) > LONG_CHARACTERS else 0.15
         match rng.random():
             case chance if chance < 0.05:
                 self.sent.append(("said", word))
                 await self.client.say(word)
-            case chance if chance < 0.15 and (old := self._an_old_word(rng)):
+            case chance if chance < tidies and (old := self._an_old_word(rng)):
                 text = str(self.client.text)
                 self.deleted.add(old)
                 self.sent.append(("deleted", old))
                 await self.client.edit((text.index(f"{old} "), len(old) + 1, ""))
             case chance:
                 self.sent.append(("typed", word))
-                at = 0 if chance < 0.6 else len(str(self.client.text))
+                at = 0 if chance < 0.75 else len(str(self.client.text))
                 await self.client.edit((at, 0, f"{word} "))
 
     def _an_old_word(self, rng: random.Random) -> str | None:
@@ -78,6 +82,17 @@ class Typist:
             word for what, word in self.acknowledged[-50:] if what == "typed" and word not in self.deleted
         ]
         return rng.choice(mine) if mine else None
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What the people of a room may rely on at one moment: words, and a place in the log."""
+
+    typed: set[str]
+    shown: set[str]
+    deleted: set[str]
+    said: set[str]
+    place: int
 
 
 class Table:
@@ -93,8 +108,28 @@ class Table:
     def clients(self) -> tuple[RoomClient, RoomClient]:
         return self.typists[0].client, self.typists[1].client
 
-    def losses(self) -> list[str]:
-        """What somebody was promised or shown and the log in the database does not hold. Asks Postgres."""
+    def claims(self) -> Claims:
+        """What both were promised and shown until now. Call it where the clients live."""
+        typed: set[str] = set()
+        shown: set[str] = set()
+        deleted: set[str] = set()
+        said: set[str] = set()
+        place = 0
+        for typist, other in (self.typists, self.typists[::-1]):
+            client = typist.client
+            typed |= typist.words(done="typed") - typist.deleted
+            shown |= {word for word in str(client.text).split() if word[0] == other.letter} - other.deleted
+            deleted |= typist.words(done="deleted")
+            said |= typist.words(done="said") | {line.text for line in client.lines.values()}
+            place = max(place, client.seq)
+        return Claims(typed, shown, deleted, said, place)
+
+    def losses(self, claims: Claims | None = None) -> list[str]:
+        """What was claimed, by default until now, and the log in the database does not hold. Asks Postgres.
+
+        Claims come first and the log second: what is committed in between is nobody's loss.
+        """
+        claims = claims or self.claims()
         try:
             for entry in entries(self.pair.room_id, after_seq=self.log.seq):
                 if entry.seq != self.log.seq + 1:
@@ -102,23 +137,19 @@ class Table:
                 self.log.take(entry)
         finally:
             connection.close()  # this thread's; a Postgres may be killed before the next question
-        typed = set(self.log.document.text.split())
-        said = {line.text for line in self.log.chat.after(0)}
-        lost: list[str] = []
-        for typist, other in (self.typists, self.typists[::-1]):
-            client = typist.client
-            seen = {word for word in str(client.text).split() if word[0] == other.letter}
-            lines = {line.text for line in client.lines.values()}
-            wanted = {
-                "saved": typist.words(done="typed") - typist.deleted - typed,
-                "shown": seen - other.deleted - typed,
-                "deleted and saved": typist.words(done="deleted") & typed,
-                "said and saved": typist.words(done="said") - said,
-                "shown as said": lines - said,
-            }
-            lost += [f"{word} was {how}" for how, words in wanted.items() for word in sorted(words)]
-            if client.seq > self.log.seq:
-                lost.append(f"place {client.seq} of the log was shown, it ends at {self.log.seq}")
+        there = set(self.log.document.text.split())
+        heard = {line.text for line in self.log.chat.after(0)}
+        # Whatever was deleted meanwhile is missing rightly.
+        gone = self.typists[0].deleted | self.typists[1].deleted
+        wanted = {
+            "typed and saved": claims.typed - gone - there,
+            "shown": claims.shown - gone - there,
+            "deleted and saved": claims.deleted & there,
+            "said": claims.said - heard,
+        }
+        lost = [f"{word} was {how}" for how, words in wanted.items() for word in sorted(words)]
+        if claims.place > self.log.seq:
+            lost.append(f"place {claims.place} of the log was shown, it ends at {self.log.seq}")
         return lost
 
     async def meet(self, timeout_s: float = 20) -> None:
@@ -139,7 +170,7 @@ class Table:
             await one.until(lambda: digest(str(one.text)) == digest(str(other.text)), timeout_s=timeout_s)
         except TimeoutError:
             return False
-        unlogged = await asyncio.to_thread(self.losses)
+        unlogged = await asyncio.to_thread(self.losses, self.claims())
         return not unlogged and digest(self.log.document.text) == digest(str(one.text))
 
 
@@ -194,7 +225,7 @@ class Crowd:
     async def look(self, when: str) -> None:
         """Look up in the log what was promised and shown."""
         for number, table in enumerate(self._tables):
-            lost = await asyncio.to_thread(table.losses)
+            lost = await asyncio.to_thread(table.losses, table.claims())
             self.losses += [f"{when}, room {number}: {each}" for each in lost]
 
     async def compare(self) -> None:
