@@ -129,9 +129,12 @@ class HeldRoom:
     def _show_cursors(self) -> None:
         """With decisions under way behind those: a cursor may stand beside a character nobody was shown."""
         if self.live.presence.has_unsaid and not self._steps:
-            effects, states = self.live.point(self.now_ms)
-            for effect in effects:
-                self._carry_out(effect)
+            frames, states = self.live.point(self.now_ms)
+            for author, message in frames:
+                frame = message.encode()
+                for socket in self.sockets:
+                    if socket is not author and socket.told_seq is not None:
+                        socket.put(frame)
             self._keeper.pointed(self, states)
 
     def _carry_out(self, effect: Effect) -> None:

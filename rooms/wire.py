@@ -27,7 +27,7 @@ MAX_KEY_CHARACTERS = 64
 
 SYNC, AWARENESS, ASK_AWARENESS = 0, 1, 3
 STEP_1, STEP_2, UPDATE = 0, 1, 2
-_UPDATE = bytes((SYNC, UPDATE))
+_UPDATE, _AWARENESS = bytes((SYNC, UPDATE)), bytes((AWARENESS,))
 
 Mark = Literal["durable", "volatile"]
 
@@ -142,7 +142,7 @@ class Awareness:
     mark: ClassVar[Mark] = "volatile"
 
     def encode(self) -> bytes:
-        return bytes((AWARENESS,)) + _with_length(self.update)
+        return _AWARENESS + write_varint(len(self.update)) + self.update
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,13 +261,13 @@ class Presence:
 
     def _frame(self, states: dict[int, str], now_ms: int) -> Awareness:
         """An awareness update. The room's time serves as clock: it also grows across a restart."""
-        out = bytearray(write_varint(len(states)))
+        parts = [write_varint(len(states))]
         for client, state in states.items():
             clock = max(self._clocks.get(client, 0) + 1, now_ms)
             self._clocks[client] = clock
             body = state.encode()
-            out += write_varint(client) + write_varint(clock) + write_varint(len(body)) + body
-        return Awareness(bytes(out))
+            parts += (write_varint(client), write_varint(clock), write_varint(len(body)), body)
+        return Awareness(b"".join(parts))
 
 
 _VARINT = rb"([\x00-\x7f]|[\x80-\xff]{1,6}[\x01-\x7f])"

@@ -201,14 +201,10 @@ class LiveRoom:
         changed = self.presence.hear(role, microphone, now_ms)
         return self._tell_all(self._present(now_ms)) if changed else []
 
-    def point(self, now_ms: int) -> tuple[list[Effect], dict[int, str]]:
-        """Tell of the cursors that moved; call it when something goes out anyway, or soon.
-
-        Also their states by clientID, for other processes.
-        """
-        now_ms = max(now_ms, self.at_ms)
-        frames, states = self.presence.say(now_ms)
-        return [effect for author, frame in frames for effect in self._tell_others(author, frame)], states
+    def point(self, now_ms: int) -> tuple[list[tuple[Connection | None, Awareness]], dict[int, str]]:
+        """The cursors that moved: frames, each with the one who need not see it; ask when something goes out
+        anyway, or soon. Also their states by clientID, for other processes."""
+        return self.presence.say(max(now_ms, self.at_ms))
 
     def hear_cursors(self, states: dict[int, str], now_ms: int) -> list[Effect]:
         """Another process says where its people's cursors stand."""
@@ -370,7 +366,7 @@ class LiveRoom:
         everybody = tuple(self.presence.connections)
         return [Send(everybody, message)] if everybody else []
 
-    def _tell_others(self, connection: Connection | None, message: ServerMessage) -> list[Effect]:
+    def _tell_others(self, connection: Connection, message: ServerMessage) -> list[Effect]:
         others = tuple(each for each in self.presence.connections if each is not connection)
         return [Send(others, message)] if others else []
 

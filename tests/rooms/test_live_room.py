@@ -76,8 +76,8 @@ class Stage:
     def send(self, connection: Connection, message: ClientMessage, now_ms: int = 1_000) -> list[Effect]:
         return self.do(self.room.receive(connection, message, now_ms))
 
-    def point(self, now_ms: int = 5_000) -> list[Effect]:
-        return self.room.point(now_ms)[0]
+    def point(self, now_ms: int = 5_000) -> list[Awareness]:
+        return [frame for _, frame in self.room.point(now_ms)[0]]
 
     def start(self, now_ms: int = 0) -> None:
         self.enter(now_ms)
@@ -396,10 +396,9 @@ def test_a_cursor_is_shown_under_the_mask_whatever_its_owner_says(stage: Stage) 
     assert stage.send(stage.candidate, cursor_frame(77, told)) == [], (
         "it goes out with the next commit, or soon"
     )
-    (effect,) = stage.point()
-    assert isinstance(effect, Send) and effect.to == (stage.interviewer,)
-    assert isinstance(effect.message, Awareness)
-    state = read_cursors(effect.message)[77]
+    ((author, frame),) = stage.room.point(5_000)[0]
+    assert author is stage.candidate, "everybody else sees it"
+    state = read_cursors(frame)[77]
     assert state.keys() == {"user", "cursor"}
     assert (state["user"]["name"], state["user"]["seat"]) == ("Quiet Heron", "candidate")
     assert state["cursor"] == {"anchor": PLACE, "head": PLACE}
@@ -421,7 +420,7 @@ def test_nobody_moves_anothers_cursor(stage: Stage) -> None:
 def test_cursors_go_with_their_connection(stage: Stage) -> None:
     stage.send(stage.candidate, cursor_frame(77, {"cursor": None}))
     stage.room.leave(stage.candidate, 3_000)
-    (gone,) = sent(stage.point(), Awareness)
+    (gone,) = stage.point()
     assert read_cursors(gone) == {77: None}
     assert sent(stage.room.join(Connection("c9", CANDIDATE), 4_000), Awareness) == []
 
@@ -441,7 +440,7 @@ def test_of_a_cursor_that_moves_fast_the_newest_is_shown_fifteen_times_a_second(
     for now_ms in range(10_000, 11_000, 5):
         place = {**PLACE, "item": {"client": 1, "clock": now_ms}}
         stage.send(stage.candidate, cursor_frame(77, {"cursor": {"anchor": place, "head": place}}), now_ms)
-        for frame in sent(stage.point(now_ms), Awareness):
+        for frame in stage.point(now_ms):
             shown_at.append(now_ms)
             assert read_cursors(frame)[77]["cursor"]["head"]["item"]["clock"] == now_ms
     assert 14 <= len(shown_at) <= 1 + 1_000 // CURSOR_GAP_MS
@@ -461,7 +460,7 @@ def test_cursors_of_another_process_are_shown_repeated_and_forgotten(stage: Stag
     assert stage.room.hear_cursors(states, 3_000 + RENEW_MS), "pages forget what is not renewed"
     assert other.room.presence.cursors_of([other.interviewer]) == states
     stage.room.tick(3_000 + RENEW_MS + ELSEWHERE_MS + 1)
-    (gone,) = sent(stage.point(60_000), Awareness)
+    (gone,) = stage.point(60_000)
     assert read_cursors(gone) == {88: None}
 
 
@@ -489,7 +488,7 @@ def test_a_newcomer_sees_the_cursors_of_those_here(stage: Stage) -> None:
 ])  # fmt: skip
 def test_another_editors_cursor_is_not_passed_on(stage: Stage, cursor: Any) -> None:
     stage.send(stage.candidate, cursor_frame(77, {"cursor": cursor}))
-    (frame,) = sent(stage.point(), Awareness)
+    (frame,) = stage.point()
     assert read_cursors(frame)[77]["cursor"] is None
 
 
