@@ -18,7 +18,7 @@ SEEDS = 8
 def test_a_bad_network_loses_and_doubles_nothing(shell: str) -> None:
     verdict = try_bar("partition", runs=SEEDS, shell=shell)
     assert verdict.details["failed"] == 0, verdict
-    assert verdict.details["cut_inside"] > 0 and verdict.details["late"] > 0, "nothing was at stake"
+    assert verdict.details["cut_inside"] > 0, "nothing was at stake"
     assert verdict.details["connections"] > 2 * 2 * SEEDS, "they came back"
 
 
