@@ -39,20 +39,21 @@ from rooms.wire import Beat, ClientMessage
 
 logger = logging.getLogger(__name__)
 
-TICK_S = 0.5
+TICK_S = 1.0
 """How often time passes in a room."""
 SLICES = 10
 """Not in all rooms at once, which would make a thousandth of a second's work a pause that people see."""
 BEAT_S = 4.0
 """Beats to the pages, and looks at the heads of the logs."""
-REVOKE_S = 1.5
+REVOKE_S = 1.0
 """A socket whose person signed out or was banned must be closed within two seconds."""
 PASSES_AT_ONCE = 200
 IDLE_ROOM_S = 30.0
 """A room whose last connection left stays in memory this long, for who reloads a page."""
 DRAIN_S = 5.0
 LOOK_AGAIN_S = 0.01
-SOON_S = 0.03
+TELL_EVERY_S = 0.01
+SOON_S = 0.05
 """How long a cursor, and "saved" to an author alone, wait for a commit to travel with: a write each is what
 costs."""
 
@@ -88,7 +89,9 @@ class Keeper:
         self._beat_s = beat_s
         self._opening: dict[uuid.UUID, asyncio.Future[HeldRoom]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._telling: dict[HeldRoom, None] = {}
+        self._slices: list[dict[HeldRoom, None]] = [{} for _ in range(SLICES)]
+        self._telling: dict[HeldRoom, float] = {}
+        """Rooms that have something small to tell, and by when; the first is due first."""
 
     def time(self) -> float:
         """Seconds that never go backwards, for how long something took."""
@@ -184,12 +187,14 @@ class Keeper:
                 self, room_id, replace(opened, snapshot=None, entries=await self.store.entries(room_id))
             )
         self.rooms[room_id] = held
+        self._slices[held.place % SLICES][held] = None
         return held
 
     def drop(self, held: HeldRoom) -> None:
         """Forget a room; whoever enters makes it again from the log."""
         if self.rooms.get(held.room_id) is held:
             del self.rooms[held.room_id]
+            del self._slices[held.place % SLICES][held]
             self.spawn(self._neighbours.stop_listening_to(held.room_id))
 
     def keep_snapshot(self, held: HeldRoom, snapshot: Snapshot) -> None:
@@ -224,14 +229,23 @@ class Keeper:
     def soon(self, held: HeldRoom) -> None:
         """The room has something small to tell: with its next commit, or within SOON_S."""
         if not self._telling:
-            asyncio.get_running_loop().call_later(SOON_S, self._tell_rest)
-        self._telling[held] = None
+            asyncio.get_running_loop().call_later(TELL_EVERY_S, self._tell_rest)
+        self._telling.setdefault(held, self.time() + SOON_S)
 
     def _tell_rest(self) -> None:
-        telling, self._telling = self._telling, {}
-        for held in telling:
+        now = self.time()
+        again = []
+        while self._telling:
+            held, due = next(iter(self._telling.items()))
+            if due > now:
+                break
+            del self._telling[held]
             if not held.is_lost and not held.tell_rest():
-                self.soon(held)
+                again.append(held)
+        for held in again:
+            self._telling[held] = now + SOON_S
+        if self._telling:
+            asyncio.get_running_loop().call_later(TELL_EVERY_S, self._tell_rest)
 
     def pointed(self, held: HeldRoom, states: dict[int, str]) -> None:
         """People of this process moved their cursors."""
@@ -280,10 +294,9 @@ class Keeper:
         while True:
             await asyncio.sleep(TICK_S / SLICES)
             turn += 1
-            for held in list(self.rooms.values()):
-                if (held.place + turn) % SLICES == 0:
-                    self._tick(held)
-                if (held.place + turn) % (SLICES * ticks_per_beat) == 0:
+            for held in list(self._slices[turn % SLICES]):
+                self._tick(held)
+                if (held.place + turn) // SLICES % ticks_per_beat == 0:
                     self._beat(held)
 
     def _tick(self, held: HeldRoom) -> None:

@@ -20,6 +20,7 @@ import psycopg
 from django.db import connections
 from django.utils import timezone
 
+from rooms import columns
 from rooms.live.entry import Entry
 from rooms.live.lifecycle import Phase
 from rooms.live.room import Facts
@@ -197,12 +198,12 @@ class PostgresStore:
             for change in row_changes(each.room_id, entry, each.opened_at)
         ]
         values = (
-            [room_id for room_id, _ in rows],
-            [entry.seq for _, entry in rows],
-            [entry.at_ms for _, entry in rows],
-            [entry.role.value for _, entry in rows],
-            [entry.stream.value for _, entry in rows],
-            [entry.payload for _, entry in rows],
+            columns.uuids([room_id for room_id, _ in rows]),
+            columns.int4s([entry.seq for _, entry in rows]),
+            columns.int8s([entry.at_ms for _, entry in rows]),
+            columns.int2s([entry.role for _, entry in rows]),
+            columns.int2s([entry.stream for _, entry in rows]),
+            columns.byteas([entry.payload for _, entry in rows]),
         )
         if changes:
             async with line.transaction():
@@ -288,6 +289,7 @@ class _Line:
                 connect_timeout=CONNECT_TIMEOUT_S,
                 options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c synchronous_commit=on",
             )
+            columns.register(self._connection)
         return self._connection
 
     async def close(self) -> None:

@@ -6,11 +6,15 @@ thrown away and made again from what was known to be good.
 
 from __future__ import annotations
 
+import logging
+
 from pycrdt import Doc, Text, TransactionEvent
 
 from rooms.errors import BadFrame, CodeTooLong
 from rooms.live.gate import ROOT, Gate, Vector, read_vector
 from rooms.roles import Role
+
+logger = logging.getLogger(__name__)
 
 NOTHING = b"\x00\x00"
 """An update without structs and without deletions."""
@@ -19,6 +23,7 @@ MAX_BYTES = 3 << 19
 is refused cannot be taken back at its writer's."""
 MIN_TAIL_BYTES = 64 * 1024
 MAX_VECTOR_BYTES = 64 * 1024
+MAX_UNAPPLIED = 64
 ORDINARY_BYTES = 256
 """Up to here an update is kept as it came, though it may repeat a deletion; a larger one is looked through,
 since a returning client repeats every deletion there ever was."""
@@ -31,6 +36,8 @@ class Document:
         self._gate = Gate()
         self._base = NOTHING
         self._tail: list[bytes] = []
+        self._unapplied: list[bytes] = []
+        """The end of the tail: what the document has not been given yet. Many at once cost a fifth."""
         self._tail_bytes = 0
         self._fresh()
 
@@ -42,11 +49,13 @@ class Document:
 
     @property
     def text(self) -> str:
+        self._settle()
         return str(self._text)
 
     @property
     def vector(self) -> bytes:
         """The state vector: what this document has."""
+        self._settle()
         return self._doc.get_state()
 
     @property
@@ -62,6 +71,7 @@ class Document:
     @property
     def state(self) -> bytes:
         """All of it as one update, without what was deleted."""
+        self._settle()
         return self._doc.get_update()
 
     def since(self, vector: bytes) -> bytes:
@@ -69,6 +79,7 @@ class Document:
         if len(vector) > MAX_VECTOR_BYTES:
             raise BadFrame
         read_vector(vector)
+        self._settle()
         try:
             return self._doc.get_update(vector)
         except BaseException as error:
@@ -90,7 +101,12 @@ class Document:
             self._compact()
             if len(self._base) > MAX_BYTES:
                 raise CodeTooLong
-        if passed.is_new and len(passed.ends) == 1 and (not passed.deletes or len(update) <= ORDINARY_BYTES):
+        if passed.is_keystroke:
+            self._unapplied.append(update)
+            news = update
+        elif (
+            passed.is_new and len(passed.ends) == 1 and (not passed.deletes or len(update) <= ORDINARY_BYTES)
+        ):
             self._apply(update)
             news = update
         else:
@@ -104,8 +120,8 @@ class Document:
 
     def replay(self, role: Role, update: bytes) -> None:
         """Apply an update from the log, which passed the gate when it was written."""
-        self._doc.apply_update(update)
         self._gate.learn(role, update)
+        self._unapplied.append(update)
         self._remember(update)
 
     def restore(self, state: bytes, owners: dict[int, Role], halves: dict[int, set[int]]) -> None:
@@ -119,6 +135,7 @@ class Document:
         self._base = state
 
     def _apply(self, update: bytes) -> None:
+        self._settle()
         try:
             self._doc.apply_update(update)
         except BaseException as error:
@@ -133,6 +150,7 @@ class Document:
         def see(event: TransactionEvent) -> None:
             seen.append(event.update)
 
+        self._settle()
         doc = self._doc
         subscription = doc.observe(see)
         try:
@@ -147,23 +165,51 @@ class Document:
                 raise BadFrame
         return seen[0] if seen and seen[0] != NOTHING else None
 
+    def _settle(self) -> None:
+        """Give the document what it lacks."""
+        if not self._unapplied:
+            return
+        try:
+            with self._doc.transaction():
+                for update in self._unapplied:
+                    self._doc.apply_update(update)
+            self._unapplied.clear()
+        except BaseException as error:
+            _unless_meant(error)
+            self._rebuild()
+
     def _remember(self, update: bytes) -> None:
         self._tail.append(update)
         self._tail_bytes += len(update) + 64
+        if len(self._unapplied) >= MAX_UNAPPLIED:
+            self._settle()
         if self._tail_bytes > max(MIN_TAIL_BYTES, len(self._base)):
             self._compact()
 
     def _compact(self) -> None:
-        self._base = self._doc.get_update()
+        self._base = self.state
         self._tail.clear()
         self._tail_bytes = 0
 
     def _rebuild(self) -> None:
+        """The document from what is known to be good.
+
+        What cannot be applied though it passed the gate is left out, here and wherever the log is read.
+        """
         self._fresh()
-        with self._doc.transaction():
-            self._doc.apply_update(self._base)
-            for update in self._tail:
+        self._doc.apply_update(self._base)
+        self._unapplied.clear()
+        for number, update in enumerate(self._tail):
+            try:
                 self._doc.apply_update(update)
+            except BaseException as error:
+                _unless_meant(error)
+                logger.error(
+                    "an update that had passed the gate could not be applied: %s", type(error).__name__
+                )
+                del self._tail[number]
+                return self._rebuild()
+        return None
 
 
 def _unless_meant(error: BaseException) -> None:

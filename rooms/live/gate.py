@@ -50,6 +50,8 @@ class Passed:
     deletes: bool
     halves: dict[int, set[int]]
     """By clientID, the clocks of second halves of surrogate pairs that it brings."""
+    is_keystroke: bool = field(default=False, compare=False)
+    """One string next to what its clientID wrote, and nothing else: no document can choke on it."""
 
     @property
     def is_new(self) -> bool:
@@ -122,7 +124,7 @@ class Gate:
                     other = self._ids.get(neighbours[at])
                     if other is None or _number(neighbours[at + 1]) >= self.clocks[other]:
                         return None
-            return Passed({client: end}, True, False, _NO_HALVES)
+            return Passed({client: end}, True, False, _NO_HALVES, True)
         if found := _DELETION.fullmatch(update):
             writer, first, length = found.groups()
             client, deleted = self._ids.get(writer), _number(length)
