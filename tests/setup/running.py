@@ -68,10 +68,22 @@ class Running:
         return self.process.wait(STOPS_WITHIN_S)
 
     def assert_nothing_is_left(self) -> None:
-        names = {" ".join(each.cmdline()[-3:]) for each in self.alive()}
+        names = ", ".join(_called(each) for each in self.alive())
         until(lambda: not self.alive(), f"everything ended; at first there was still {names}", STOPS_WITHIN_S)
 
     def alive(self) -> list[psutil.Process]:
-        return [
-            each for each in self.descendants if each.is_running() and each.status() != psutil.STATUS_ZOMBIE
-        ]
+        return [each for each in self.descendants if _is_alive(each)]
+
+
+def _called(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline()[-3:])
+    except psutil.Error:  # it ended at this moment
+        return str(process.pid)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
