@@ -87,6 +87,7 @@ class Keeper:
         self._neighbours = Neighbours(self, layer or get_channel_layer())
         self._idle_room_s = idle_room_s
         self._beat_s = beat_s
+        self._loop = asyncio.get_running_loop()  # asking for it again costs a call to the system each time
         self._opening: dict[uuid.UUID, asyncio.Future[HeldRoom]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._slices: list[dict[HeldRoom, None]] = [{} for _ in range(SLICES)]
@@ -95,7 +96,7 @@ class Keeper:
 
     def time(self) -> float:
         """Seconds that never go backwards, for how long something took."""
-        return asyncio.get_running_loop().time()
+        return self._loop.time()
 
     # --- sockets --------------------------------------------------------------------------------------
 
@@ -228,9 +229,10 @@ class Keeper:
 
     def soon(self, held: HeldRoom) -> None:
         """The room has something small to tell: with its next commit, or within SOON_S."""
-        if not self._telling:
-            asyncio.get_running_loop().call_later(TELL_EVERY_S, self._tell_rest)
-        self._telling.setdefault(held, self.time() + SOON_S)
+        if held not in self._telling:
+            if not self._telling:
+                self._loop.call_later(TELL_EVERY_S, self._tell_rest)
+            self._telling[held] = self._loop.time() + SOON_S
 
     def _tell_rest(self) -> None:
         now = self.time()
@@ -245,7 +247,7 @@ class Keeper:
         for held in again:
             self._telling[held] = now + SOON_S
         if self._telling:
-            asyncio.get_running_loop().call_later(TELL_EVERY_S, self._tell_rest)
+            self._loop.call_later(TELL_EVERY_S, self._tell_rest)
 
     def pointed(self, held: HeldRoom, states: dict[int, str]) -> None:
         """People of this process moved their cursors."""
@@ -262,7 +264,7 @@ class Keeper:
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do this beside the rest; what goes wrong is logged."""
-        task = asyncio.get_running_loop().create_task(work)
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
 

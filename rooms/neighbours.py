@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 REPEAT_S = 5.0
-TURNS = 6
+TURNS = 12
 """In so many repetitions every room is announced once, lest a layer forgot its groups and told nobody."""
 SHARED_S = ELSEWHERE_MS / 1000
 """Without a word for so long, a neighbour no longer holds the room."""
