@@ -234,6 +234,18 @@ class Site:
                 )
             time.sleep(POLL_S)
 
+    def has_died(self) -> bool:
+        """Whether the server of the sockets is gone. One that crashes cuts its sockets a moment before it has
+        ended, so one that does not answer is waited for."""
+        if self._server is None:
+            return True
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while self._server.poll() is None and time.monotonic() < deadline:
+            if self._answers(self._socket_port):
+                return False
+            time.sleep(POLL_S)
+        return self._server.poll() is not None
+
     def start_worker(self) -> None:
         """Start the worker, once; the caller waits for what the worker does."""
         if self._worker is None:

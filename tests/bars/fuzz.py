@@ -99,7 +99,7 @@ class _Fuzzing:
                 self._took_ms["another room"] += await other.figures()
             except Trouble as trouble:
                 self._wrong.append(f"{self._where}: {trouble}")
-        if self._is_dead():
+        if await asyncio.to_thread(self._site.has_died):
             self._wrong.append(f"{self._where}: the server died")
         if bug := BUG.search(text := self._site.log_path.read_text(errors="replace")):
             self._wrong.append(f"the log tells of a bug: {text[bug.start() : bug.start() + 2_000]}")
@@ -119,10 +119,6 @@ class _Fuzzing:
 
     def _url(self, pair: Pair) -> str:
         return f"{self._site.socket_url}/sockets/rooms/{pair.room_id}"
-
-    def _is_dead(self) -> bool:
-        assert self._site._server is not None
-        return self._site._server.poll() is not None
 
     # --- one kind from one role -------------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ class _Trial:
 
     async def _in_a_room(self, total: int) -> None:
         """Try what is left, in one room, until something got through."""
-        if self._is_dead():
+        if await asyncio.to_thread(self._site.has_died):
             await asyncio.to_thread(self._site.kill)
             await asyncio.to_thread(self._site.start)
         pair = await database_sync_to_async(make_pair)()
@@ -110,14 +110,10 @@ class _Trial:
                 wrong = wrong or f"who comes new finds {found[:200]!r}"
         except Trouble as trouble:
             wrong = f"the room cannot be used: {trouble}"
-        if self._is_dead():
+        if await asyncio.to_thread(self._site.has_died):
             self._deaths += 1
             wrong = f"the server died ({wrong})"
         return wrong
-
-    def _is_dead(self) -> bool:
-        assert self._site._server is not None
-        return self._site._server.poll() is not None
 
 
 class _Attacker:
