@@ -69,9 +69,10 @@ def main(arguments: list[str]) -> int:
         "--dist",
         "loadfile",
         "-m",
-        "not browser and not slow" if fast else "not browser",
+        "not browser and not slow" if fast else "not browser and not alone",
     )
     if not fast:
+        _tests("one by one", verdicts, "-m", "alone")
         _tests("browser", verdicts, "-m", "browser")
     return _conclude(verdicts, time.monotonic() - started)
 

@@ -36,10 +36,10 @@ def test_all_good_is_zero_and_python_and_browsers_both_ran(
     pytest_runs: list[tuple[str, ...]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert suite.main([]) == 0
-    assert [run[-1] for run in pytest_runs] == ["not browser", "browser"]
+    assert [run[-1] for run in pytest_runs] == ["not browser and not alone", "alone", "browser"]
     said = capsys.readouterr().out
     assert "3 files fine" in said
-    assert "All 4 checks passed" in said
+    assert "All 5 checks passed" in said
 
 
 def test_one_bad_check_is_shown_and_fails_the_whole_but_the_rest_still_runs(
@@ -52,14 +52,14 @@ def test_one_bad_check_is_shown_and_fails_the_whole_but_the_rest_still_runs(
     said = capsys.readouterr().out
     assert "bad: FAILED" in said
     assert "this is why" in said
-    assert "Failed: bad; passed: 4" in said
-    assert len(pytest_runs) == 2
+    assert "Failed: bad; passed: 5" in said
+    assert len(pytest_runs) == 3
 
 
 def test_a_failing_pytest_fails_the_whole(
     pytest_runs: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(suite, "_pytest", lambda *arguments: int("not browser" not in arguments))
+    monkeypatch.setattr(suite, "_pytest", lambda *arguments: int("alone" in arguments))
     assert suite.main([]) == 1
 
 
