@@ -230,7 +230,7 @@ def test_people_are_told_before_it_ends_and_all_stop_in_order(up: Running, site:
     assert code == 1012 and reason
     assert up.process.wait(60) == 0
     stopped = re.findall(
-        r"^ +(.+?) +(?:stopped|killed: too slow)", up.said.split("Stopping")[1], re.MULTILINE
+        r"^ +(.+?) +(?:stopped|killed: too slow|had died)", up.said.split("Stopping")[1], re.MULTILINE
     )
     assert stopped == [
         "web server 1", "web server 2", "room server 1", "room server 2", "proxy", "worker", "redis",
