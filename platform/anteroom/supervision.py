@@ -63,7 +63,9 @@ class _Running:
         """Start it again when it is dead and its pause is over. Raises Trouble when it is given up."""
         if self._again_at is not None:
             if time.monotonic() >= self._again_at:
+                died = how(self.child.exit_code or 0)
                 self._start()
+                say_again(self.part.name, died)
             return
         exit_code = self.child.exit_code
         if exit_code is None:
@@ -75,7 +77,6 @@ class _Running:
         self.child.kill()  # what it may have left behind
         pause_s = FIRST_PAUSE_S * 2 ** (self._deaths - 1)
         self._again_at = time.monotonic() + pause_s
-        say_again(self.part.name, how(exit_code))
 
     def last_words(self, what: str) -> Trouble:
         said = self.child.last_lines() or "(none)"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any
 
@@ -98,7 +99,7 @@ def run(*, runs: int | None, plant: bool, say: Say, shell: str = "daphne") -> Ve
     )  # fmt: skip
 
 
-class _Trial:
+class _Trial(ABC):
     """The candidate types while the interviewer is blocked."""
 
     def __init__(self, site: Site, count: int) -> None:
@@ -110,8 +111,8 @@ class _Trial:
         """Seconds from the end of the blockade until both have the same."""
         return asyncio.run(self._try())
 
-    async def _try(self) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    async def _try(self) -> float: ...
 
     def _author(self) -> RoomClient:
         return client_of(self._site, self._pair, Role.CANDIDATE)
