@@ -19,7 +19,7 @@ from psycopg.pq import Format
 _HEAD = struct.Struct("!iiIii")
 _INT2, _INT4, _INT8, _SIZE = (struct.Struct(form) for form in ("!ih", "!ii", "!iq", "!i"))
 _UUID_SIZE = _SIZE.pack(16)
-BYTEA, INT8, INT2, INT4, UUID = 17, 20, 21, 23, 2950
+BYTEA, INT8, INT2, INT4, TEXT, UUID = 17, 20, 21, 23, 25, 2950
 """Types of elements, as in Postgres' pg_type.dat."""
 
 
@@ -42,6 +42,9 @@ class Int8s(Column): ...
 class Byteas(Column): ...
 
 
+class Texts(Column): ...
+
+
 def uuids(values: Sequence[uuid.UUID]) -> Uuids:
     return Uuids(_head(UUID, len(values)) + b"".join([_UUID_SIZE + value.bytes for value in values]))
 
@@ -62,9 +65,14 @@ def byteas(values: Sequence[bytes]) -> Byteas:
     return Byteas(_head(BYTEA, len(values)) + b"".join(_each_with_size(values)))
 
 
+def texts(values: Sequence[str]) -> Texts:
+    return Texts(_head(TEXT, len(values)) + b"".join(_each_with_size([value.encode() for value in values])))
+
+
 def register(connection: AsyncConnection[object]) -> None:
     """Let this connection take columns as parameters."""
-    for kind, oid in ((Uuids, 2951), (Int2s, 1005), (Int4s, 1007), (Int8s, 1016), (Byteas, 1001)):
+    oids = {Uuids: 2951, Int2s: 1005, Int4s: 1007, Int8s: 1016, Byteas: 1001, Texts: 1009}
+    for kind, oid in oids.items():
         dumper = type(f"{kind.__name__}Dumper", (_AsItIs,), {"oid": oid})
         connection.adapters.register_dumper(kind, dumper)
 

@@ -7,7 +7,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from anteroom.errors import Refusal
@@ -19,6 +19,7 @@ from rooms.live.presence import Connection, Presence
 from rooms.live.room import LiveRoom
 from rooms.outbox import Socket
 from rooms.store import Opened, Snapshot
+from rooms.streams import Stream
 from rooms.wire import Committed, ServerMessage, Welcome
 
 if TYPE_CHECKING:
@@ -61,13 +62,16 @@ class HeldRoom:
         self.room_id = room_id
         self.place = room_id.int & 0xFFFF
         """Spreads what is done for every room now and then over time."""
-        self.opened_at: datetime = opened.opened_at or keeper.clock()
+        self.opened_at = opened.opened_at or datetime.fromtimestamp(keeper.clock(), UTC)
         self.live = _made_from(opened, self.opened_at)
         self.committed_seq = self.live.seq
         self.sockets: list[Socket] = []
         self.is_lost = False
         self.idle_since: float | None = keeper.time()
+        self.is_full = False
+        """Nobody is to read from its sockets."""
         self.relieved = asyncio.Event()
+        """It has room, or will never have."""
         self.relieved.set()
         self._keeper = keeper
         self._steps: deque[_Step] = deque()
@@ -81,10 +85,18 @@ class HeldRoom:
             self._kept_seq = self.live.seq
 
     @property
+    def opened_at(self) -> datetime:
+        """Zero of the room's clock."""
+        return self._opened_at
+
+    @opened_at.setter
+    def opened_at(self, zero: datetime) -> None:
+        self._opened_at, self._zero_s = zero, zero.timestamp()
+
+    @property
     def now_ms(self) -> int:
         """The room's clock."""
-        since = self._keeper.clock() - self.opened_at  # its parts: dividing it takes as long as all the rest
-        return max(0, since.days * 86_400_000 + since.seconds * 1_000 + since.microseconds // 1_000)
+        return max(0, int((self._keeper.clock() - self._zero_s) * 1000))
 
     @property
     def is_settled(self) -> bool:
@@ -99,7 +111,7 @@ class HeldRoom:
             return
         effects = decide(self.live, *arguments)
         if self.live.presence.has_unsaid:
-            self._keeper.soon(self)
+            self._keeper.pointing.add(self)
         if not effects:
             return
         last_seq = size = 0
@@ -116,15 +128,21 @@ class HeldRoom:
         self._steps.append(_Step(decide, arguments, effects, is_fixed, last_seq, size))
         self._pending_bytes += size
         if len(self._steps) > MAX_PENDING_STEPS or self._pending_bytes > MAX_PENDING_BYTES:
+            self.is_full = True
             self.relieved.clear()
         if last_seq:
             self._keeper.writer.mark(self)
 
-    def tell_rest(self) -> bool:
-        """Tell what waited for a commit to travel with; whether all of it is told."""
+    def tell_cursors(self) -> bool:
+        """Tell of the cursors that waited for a commit to travel with; whether of all of them."""
         self._show_cursors()
-        self.flush()
+        self.flush(may_wait=True)
         return not self.live.presence.has_unsaid
+
+    def tell_saved(self) -> bool:
+        """Tell everybody how far their messages are."""
+        self.flush()
+        return True
 
     def _show_cursors(self) -> None:
         """With decisions under way behind those: a cursor may stand beside a character nobody was shown."""
@@ -139,20 +157,28 @@ class HeldRoom:
 
     def _carry_out(self, effect: Effect) -> None:
         if isinstance(effect, Append):
-            self.committed_seq = effect.entry.seq
-            if effect.author is not None:
-                _socket(effect.author).saved += 1
+            entry, author = effect.entry, effect.author
+            self.committed_seq = entry.seq
+            if author is not None:
+                _socket(author).saved += 1
+            if effect.shown is not None:
+                self._show(effect.shown, entry.seq, author)
+            if entry.stream is Stream.LIFECYCLE:
+                self._keeper.noticed(self, entry, is_own=True)
         elif isinstance(effect, Show):
-            frame, seq, but = effect.message.encode(), effect.seq, effect.but
-            for socket in self.sockets:
-                if socket is not but and socket.told_seq is not None and socket.after_seq < seq:
-                    socket.put(frame)
+            self._show(effect.message, effect.seq, effect.but)
         elif isinstance(effect, Send):
             self._send(effect.to, effect.message)
         elif isinstance(effect, Noted):
             _socket(effect.connection).saved += 1
         else:
             _socket(effect.connection).close(effect.refusal)
+
+    def _show(self, message: ServerMessage, seq: int, but: Connection | None) -> None:
+        frame = message.encode()
+        for socket in self.sockets:
+            if socket is not but and socket.told_seq is not None and socket.after_seq < seq:
+                socket.put(frame)
 
     def _send(self, to: tuple[Connection, ...], message: ServerMessage) -> None:
         frame = message.encode()
@@ -166,14 +192,14 @@ class HeldRoom:
     def flush(self, *, may_wait: bool = False) -> None:
         """Tell each connection how far the log and its own messages are.
 
-        may_wait: those to whom nothing else goes out now are told with the next frame, or soon.
+        may_wait: those to whom nothing else goes out now are told with what comes next, or soon.
         """
         for socket in self.sockets:
             told = socket.told_seq
             if told is None or (told >= self.committed_seq and socket.told_saved == socket.saved):
                 continue
             if may_wait and not socket.outbox:
-                self._keeper.soon(self)
+                self._keeper.saving.add(self)
                 continue
             seq = max(told, self.committed_seq)
             socket.put(Committed(told, seq, socket.saved).encode())
@@ -192,15 +218,14 @@ class HeldRoom:
             self._pending_bytes -= step.bytes
             for effect in step.effects:
                 self._carry_out(effect)
-                if type(effect) is Append:
-                    self._keeper.noticed(self, effect.entry, is_own=True)
         self._show_cursors()
         self.flush(may_wait=True)
         self._keeper.announce(self)
         self._keep_snapshot()
-        if not self.relieved.is_set() and (
+        if self.is_full and (
             len(steps) <= MAX_PENDING_STEPS // 2 and self._pending_bytes <= MAX_PENDING_BYTES // 2
         ):
+            self.is_full = False
             self.relieved.set()
 
     def _keep_snapshot(self) -> None:
@@ -253,7 +278,8 @@ class HeldRoom:
             self.committed_seq = entry.seq
             for effect in effects:
                 self._carry_out(effect)
-            self._keeper.noticed(self, entry, is_own=False)
+            if entry.stream is Stream.LIFECYCLE:
+                self._keeper.noticed(self, entry, is_own=False)
         self.flush()
 
     def lost(self, error: Exception) -> None:
@@ -261,6 +287,7 @@ class HeldRoom:
         self.is_lost = True
         self._steps.clear()
         self._untaken.clear()
+        self.is_full = False
         self.relieved.set()
         refusal = error if isinstance(error, Refusal) else TryAgain()
         for socket in self.sockets:

@@ -11,7 +11,7 @@ import logging
 import uuid
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from time import time
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -32,8 +32,8 @@ from rooms.neighbours import Neighbours
 from rooms.outbox import Socket
 from rooms.passes import Pass
 from rooms.signals import room_moved
+from rooms.soon import Soon
 from rooms.store import PostgresStore, Snapshot, Store, StoreError
-from rooms.streams import Stream
 from rooms.voice.desk import desk
 from rooms.wire import Beat, ClientMessage
 
@@ -52,10 +52,10 @@ IDLE_ROOM_S = 30.0
 """A room whose last connection left stays in memory this long, for who reloads a page."""
 DRAIN_S = 5.0
 LOOK_AGAIN_S = 0.01
-TELL_EVERY_S = 0.01
-SOON_S = 0.05
-"""How long a cursor, and "saved" to an author alone, wait for a commit to travel with: a write each is what
-costs."""
+POINT_WITHIN_S = 0.05
+"""How long a cursor waits for a commit to travel with: a write each is what costs."""
+SAVED_WITHIN_S = 0.25
+"""How long "saved" to an author alone waits for whatever goes to them next."""
 
 
 class Keeper:
@@ -66,13 +66,13 @@ class Keeper:
         *,
         store: Store | None = None,
         layer: Any = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time,
         idle_room_s: float = IDLE_ROOM_S,
         beat_s: float = BEAT_S,
         window_ms: float | None = None,
         retry_for_s: float = RETRY_FOR_S,
     ) -> None:
-        """layer: a channel layer, the configured one if None. clock: the time now, in UTC.
+        """layer: a channel layer, the configured one if None. clock: now, in seconds since the epoch.
 
         window_ms: commits begin at least so far apart; COMMIT_WINDOW_MS if None. retry_for_s: how long the
         log is tried before those who wait for it are sent away.
@@ -91,8 +91,8 @@ class Keeper:
         self._opening: dict[uuid.UUID, asyncio.Future[HeldRoom]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._slices: list[dict[HeldRoom, None]] = [{} for _ in range(SLICES)]
-        self._telling: dict[HeldRoom, float] = {}
-        """Rooms that have something small to tell, and by when; the first is due first."""
+        self.pointing = Soon(self._loop, POINT_WITHIN_S, HeldRoom.tell_cursors)
+        self.saving = Soon(self._loop, SAVED_WITHIN_S, HeldRoom.tell_saved)
 
     def time(self) -> float:
         """Seconds that never go backwards, for how long something took."""
@@ -209,8 +209,9 @@ class Keeper:
         self._neighbours.grown(held)
 
     def noticed(self, held: HeldRoom, entry: Entry, *, is_own: bool) -> None:
-        """An entry is committed: tell the apps above when the room moved by our hand, hush an ended room."""
-        if entry.stream is not Stream.LIFECYCLE or not entry.payload.startswith(b'{"kind":"Move"'):
+        """An entry about the room is committed: tell the apps above when it moved by our hand, hush an ended
+        one."""
+        if not entry.payload.startswith(b'{"kind":"Move"'):
             return
         phase = Phase(entry.event["phase"])
         if is_own:
@@ -226,28 +227,6 @@ class Keeper:
             await database_sync_to_async(tell)()
         except DatabaseError as error:  # they look for themselves now and then
             logger.warning("the apps above were not told of a move: %s", type(error).__name__)
-
-    def soon(self, held: HeldRoom) -> None:
-        """The room has something small to tell: with its next commit, or within SOON_S."""
-        if held not in self._telling:
-            if not self._telling:
-                self._loop.call_later(TELL_EVERY_S, self._tell_rest)
-            self._telling[held] = self._loop.time() + SOON_S
-
-    def _tell_rest(self) -> None:
-        now = self.time()
-        again = []
-        while self._telling:
-            held, due = next(iter(self._telling.items()))
-            if due > now:
-                break
-            del self._telling[held]
-            if not held.is_lost and not held.tell_rest():
-                again.append(held)
-        for held in again:
-            self._telling[held] = now + SOON_S
-        if self._telling:
-            self._loop.call_later(TELL_EVERY_S, self._tell_rest)
 
     def pointed(self, held: HeldRoom, states: dict[int, str]) -> None:
         """People of this process moved their cursors."""
@@ -320,14 +299,15 @@ class Keeper:
 
     async def _look(self) -> None:
         """Find what a lost wake-up kept silent about."""
+        turn = 0
         while True:
-            await asyncio.sleep(self._beat_s)
-            await self.attempt(self._look_at_heads())
+            await asyncio.sleep(self._beat_s / SLICES)
+            turn += 1
+            if some := self._slices[turn % SLICES]:
+                await self.attempt(self._look_at_heads([held.room_id for held in some]))
 
-    async def _look_at_heads(self) -> None:
-        if not self.rooms:
-            return
-        heads = await self.store.heads(list(self.rooms))
+    async def _look_at_heads(self, room_ids: list[uuid.UUID]) -> None:
+        heads = await self.store.heads(room_ids)
         for room_id, seq in heads.items():
             held = self.rooms.get(room_id)
             if held and seq > held.committed_seq:

@@ -13,6 +13,8 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from channels.layers import InMemoryChannelLayer
+
 from rooms import wakeups
 from rooms.held import HeldRoom
 from rooms.live.presence import ELSEWHERE_MS
@@ -26,7 +28,8 @@ logger = logging.getLogger(__name__)
 
 REPEAT_S = 5.0
 TURNS = 12
-"""In so many repetitions every room is announced once, lest a layer forgot its groups and told nobody."""
+"""In so many repetitions every room is announced once, lest a layer forgot its groups and told nobody. One in
+memory forgets nothing, and looks through all it knows whenever it is asked."""
 SHARED_S = ELSEWHERE_MS / 1000
 """Without a word for so long, a neighbour no longer holds the room."""
 RETRY_S = 0.5
@@ -41,6 +44,7 @@ class Neighbours:
         """layer: a channel layer, or None."""
         self._keeper = keeper
         self._layer = layer
+        self._may_forget = not isinstance(layer, InMemoryChannelLayer)
         self._channel = ""
         self._shared_until: dict[uuid.UUID, float] = {}
         self._grown: dict[HeldRoom, None] = {}
@@ -129,7 +133,8 @@ class Neighbours:
             turn += 1
             is_new, self._has_failed = self._has_failed, False
             for held in list(self._keeper.rooms.values()):
-                if is_new or self._is_shared(held.room_id) or (held.place + turn) % TURNS == 0:
+                is_its_turn = self._may_forget and (held.place + turn) % TURNS == 0
+                if is_new or is_its_turn or self._is_shared(held.room_id):
                     await self._meet(held)
 
     async def _meet(self, held: HeldRoom) -> None:

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user
@@ -15,11 +14,12 @@ from django.http import HttpRequest
 
 from accounts.models import Person
 from anteroom.errors import SignedOut
+from rooms import columns
 from rooms.roles import Role
 from rooms.selectors import seat_in
 
 SPENT = """
-    SELECT pass.place FROM unnest(%s::text[], %s::uuid[], %s::int4[], %s::int8[], %s::int2[])
+    SELECT pass.place FROM unnest(%b::text[], %b::uuid[], %b::int4[], %b::int8[], %b::int2[])
         WITH ORDINALITY AS pass(session_key, person_id, version, seat_id, role, place)
     WHERE NOT EXISTS (
         SELECT FROM django_session
@@ -69,12 +69,12 @@ def make_session(person: Person, valid_s: int) -> SessionBase:
     return session
 
 
-def columns_of(passes: Sequence[Pass]) -> tuple[list[Any], ...]:
+def columns_of(passes: Sequence[Pass]) -> tuple[columns.Column, ...]:
     """What the statement `SPENT` takes; it answers with places in `passes`, from 1."""
     return (
-        [each.session_key for each in passes],
-        [each.person_id for each in passes],
-        [each.session_version for each in passes],
-        [each.seat_id for each in passes],
-        [each.role.value for each in passes],
+        columns.texts([each.session_key for each in passes]),
+        columns.uuids([each.person_id for each in passes]),
+        columns.int4s([each.session_version for each in passes]),
+        columns.int8s([each.seat_id for each in passes]),
+        columns.int2s([each.role for each in passes]),
     )

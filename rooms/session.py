@@ -118,7 +118,7 @@ class Session:
         except Malformed as problem:
             logger.info("a frame was refused: %s", problem)
             socket.close(BadFrame())
-        return allowance.take(len(frame)) and held.relieved.is_set()
+        return allowance.take(len(frame)) and not held.is_full
 
     def refuse(self, refusal: Refusal) -> None:
         """Close it for what the shell met: a text frame, a broken message."""

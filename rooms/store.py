@@ -39,7 +39,7 @@ _SELECT = """
     SELECT seq, at_ms, role, stream, payload FROM rooms_logentry WHERE room_id = %s AND seq > %s ORDER BY seq
 """
 _HEADS = """
-    SELECT room.id, head.seq FROM unnest(%s::uuid[]) AS room(id)
+    SELECT room.id, head.seq FROM unnest(%b::uuid[]) AS room(id)
     CROSS JOIN LATERAL (
         SELECT seq FROM rooms_logentry WHERE room_id = room.id ORDER BY seq DESC LIMIT 1
     ) AS head
@@ -163,11 +163,11 @@ class PostgresStore:
         return [read_entry(row) for row in await self._fetch(_SELECT, (room_id, after_seq))]
 
     async def heads(self, room_ids: list[uuid.UUID]) -> dict[uuid.UUID, int]:
-        return dict(await self._fetch(_HEADS, (room_ids,)))
+        return dict(await self._fetch(_HEADS, (columns.uuids(room_ids),)))
 
     async def commit(self, batch: list[Writing]) -> None:
         try:
-            await self._commit(sorted(batch, key=lambda each: each.room_id))
+            await self._commit(sorted(batch, key=lambda each: each.room_id.int))
         except psycopg.errors.UniqueViolation as error:
             raise Conflict from error
         except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
@@ -195,6 +195,7 @@ class PostgresStore:
             change
             for each in batch
             for entry in each.entries
+            if entry.stream is Stream.LIFECYCLE
             for change in row_changes(each.room_id, entry, each.opened_at)
         ]
         values = (

@@ -7,6 +7,7 @@ thrown away and made again from what was known to be good.
 from __future__ import annotations
 
 import logging
+from collections import deque
 
 from pycrdt import Doc, Text, TransactionEvent
 
@@ -24,6 +25,9 @@ is refused cannot be taken back at its writer's."""
 MIN_TAIL_BYTES = 64 * 1024
 MAX_VECTOR_BYTES = 64 * 1024
 MAX_UNAPPLIED = 64
+LAST_DELETIONS = 64
+"""Whoever was cut off sends again what was not acknowledged: of an insertion its clock tells, of a deletion
+this."""
 ORDINARY_BYTES = 256
 """Up to here an update is kept as it came, though it may repeat a deletion; a larger one is looked through,
 since a returning client repeats every deletion there ever was."""
@@ -39,6 +43,7 @@ class Document:
         self._unapplied: list[bytes] = []
         """The end of the tail: what the document has not been given yet. Many at once cost a fifth."""
         self._tail_bytes = 0
+        self._deletions: deque[bytes] = deque(maxlen=LAST_DELETIONS)
         self._fresh()
 
     def _fresh(self) -> None:
@@ -101,7 +106,7 @@ class Document:
             self._compact()
             if len(self._base) > MAX_BYTES:
                 raise CodeTooLong
-        if passed.is_keystroke:
+        if passed.is_keystroke and not (passed.deletes and update in self._deletions):
             self._unapplied.append(update)
             news = update
         elif (
@@ -114,6 +119,8 @@ class Document:
             if seen is None:
                 return None
             news = seen
+        if passed.deletes:
+            self._deletions.append(update)
         self._gate.admit(role, passed)
         self._remember(news)
         return news

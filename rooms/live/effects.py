@@ -13,10 +13,12 @@ from rooms.wire import ServerMessage
 
 @dataclass(slots=True)
 class Append:
-    """Write this to the log. `author` is told "saved" once it is committed; None for the room's own."""
+    """Write this to the log; once it is committed its author is told "saved" (None: the room itself), and
+    everybody else who joined before sees `shown`."""
 
     entry: Entry
     author: Connection | None = None
+    shown: ServerMessage | None = None
 
 
 @dataclass(slots=True)

@@ -51,7 +51,8 @@ class Passed:
     halves: dict[int, set[int]]
     """By clientID, the clocks of second halves of surrogate pairs that it brings."""
     is_keystroke: bool = field(default=False, compare=False)
-    """One string next to what its clientID wrote, and nothing else: no document can choke on it."""
+    """One string next to what its clientID wrote, or one deletion in what is known, and nothing else: no
+    document can choke on it."""
 
     @property
     def is_new(self) -> bool:
@@ -72,6 +73,8 @@ _DELETION = re.compile(rb"\x00\x01" + _VARINT + rb"\x01" + _ID, re.DOTALL)
 
 
 def _number(varint: bytes) -> int:
+    if len(varint) == 1:
+        return varint[0]
     number = 0
     for byte in reversed(varint):
         number = number << 7 | byte & 0x7F
@@ -130,7 +133,7 @@ class Gate:
             client, deleted = self._ids.get(writer), _number(length)
             if client is None or not deleted or _number(first) + deleted > self.clocks[client]:
                 return None
-            return Passed({}, True, True, _NO_HALVES)
+            return Passed({}, True, True, _NO_HALVES, True)
         return None
 
     def _parse(self, role: Role, update: bytes) -> Passed:

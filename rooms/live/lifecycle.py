@@ -25,13 +25,16 @@ class Phase(StrEnum):
     @property
     def is_open(self) -> bool:
         """People can be in the room."""
-        return self in (Phase.SCHEDULED, Phase.LOBBY, Phase.LIVE, Phase.WRAP_UP)
+        return self in _OPEN
 
     @property
     def is_writable(self) -> bool:
         """Code, board and chat take changes."""
-        return self in (Phase.LOBBY, Phase.LIVE, Phase.WRAP_UP)
+        return self in _WRITABLE
 
+
+_WRITABLE = (Phase.LOBBY, Phase.LIVE, Phase.WRAP_UP)
+_OPEN = (Phase.SCHEDULED, *_WRITABLE)
 
 WRAP_UP_MS = 3 * 60_000
 """How long people can say goodbye before the room closes by itself."""

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from rooms.errors import BadFrame
@@ -270,15 +271,15 @@ class Presence:
         return Awareness(b"".join(parts))
 
 
-_VARINT = rb"([\x00-\x7f]|[\x80-\xff]{1,6}[\x01-\x7f])"
+_VARINT = rb"(?:[\x00-\x7f]|[\x80-\xff]{1,6}[\x01-\x7f])"
 _WHOLE = rb"(?:0|[1-9]\d{0,%d})"
 _POSITION = (
-    rb'\{"type":null,"tname":(null|"code"),'
-    rb'"item":(null|\{"client":' + _WHOLE % 14 + rb',"clock":' + _WHOLE % 8 + rb'\}),"assoc":(0|-1)\}'
+    rb'\{"type":null,"tname":(?:null|"code"),'
+    rb'"item":(?:null|\{"client":' + _WHOLE % 14 + rb',"clock":' + _WHOLE % 8 + rb'\}),"assoc":(?:0|-1)\}'
 )  # fmt: skip
 _ORDINARY = re.compile(
-    rb"\x01" + _VARINT + _VARINT + _VARINT
-    + rb'(\{(?:"user":\{[^{}]*\},)?"cursor":\{"anchor":' + _POSITION + rb',"head":' + _POSITION + rb"\}\})",
+    rb"\x01(" + _VARINT + rb")" + _VARINT + rb"(" + _VARINT + rb")"
+    + rb'(\{(?:"user":\{[^{}]*\},)?"cursor":(\{"anchor":' + _POSITION + rb',"head":' + _POSITION + rb"\})\})",
     re.DOTALL,
 )  # fmt: skip
 
@@ -289,16 +290,15 @@ def _read_ordinary(update: bytes) -> list[tuple[int, str | None]] | None:
     found = _ORDINARY.fullmatch(update)
     if found is None:
         return None
-    client, _, size, state, *fields = found.groups()
-    if read_varint(size, 0)[0] != len(state) or len(state) > MAX_STATE_BYTES:
+    client, size, state, cursor = found.groups()
+    if _number(size) != len(state) or len(state) > MAX_STATE_BYTES:
         return None
-    anchor = _position(*fields[:3])
-    head = anchor if fields[:3] == fields[3:] else _position(*fields[3:])
-    return [(read_varint(client, 0)[0], f'{{"anchor":{anchor},"head":{head}}}')]
+    return [(_number(client), cursor.decode())]
 
 
-def _position(within: bytes, beside: bytes, assoc: bytes) -> str:
-    return f'{{"type":null,"tname":{within.decode()},"item":{beside.decode()},"assoc":{assoc.decode()}}}'
+@lru_cache(maxsize=16_384)  # a page's clientID comes with each of its cursors
+def _number(varint: bytes) -> int:
+    return read_varint(varint, 0)[0]
 
 
 def _read_awareness(update: bytes) -> list[tuple[int, str | None]]:

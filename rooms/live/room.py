@@ -52,8 +52,6 @@ LEFT_AFTER_MS = 10_000
 MAX_CHOICES = 5_000
 """Of language and consent; more is no person."""
 
-Edits = Edit | SyncStep2
-
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -236,8 +234,6 @@ class LiveRoom:
         """A message of this connection. Refusals come back as effects; nothing expected is raised."""
         now_ms = max(now_ms, self.at_ms)
         try:
-            if isinstance(message, Edits):
-                return self._edit(connection, message.update, now_ms)
             return _HANDLERS[type(message)](self, connection, message, now_ms)
         except (BadFrame, CodeTooLong) as refusal:
             return [Close(connection, refusal)]
@@ -246,14 +242,17 @@ class LiveRoom:
             effects: list[Effect] = [Noted(connection)] if message.mark == "durable" else []
             return [Send((connection,), Refused(refusal.code, refusal.sentence, key)), *effects]
 
-    def _edit(self, connection: Connection, update: bytes, now_ms: int) -> list[Effect]:
+    def _edit(self, connection: Connection, message: Edit | SyncStep2, now_ms: int) -> list[Effect]:
         if not self.phase.is_writable:
             raise RoomEnded
         self._must_write(connection)
-        news = self.document.take(connection.role, update)
+        news = self.document.take(connection.role, message.update)
         if news is None:
             return [Noted(connection)]
-        return self._append(connection.role, Stream.CODE, news, now_ms, connection)
+        self.seq += 1
+        self.at_ms = now_ms
+        shown = message if type(message) is Edit and news is message.update else Edit(news)
+        return [Append(Entry(self.seq, now_ms, connection.role, Stream.CODE, news), connection, shown)]
 
     def _say(self, connection: Connection, message: Say, now_ms: int) -> list[Effect]:
         self._must_be_writable(connection)
@@ -376,6 +375,8 @@ def _as_dict(line: Any) -> dict[str, Any]:
 
 
 _HANDLERS: dict[type, Callable[[LiveRoom, Connection, Any, int], list[Effect]]] = {
+    Edit: LiveRoom._edit,
+    SyncStep2: LiveRoom._edit,
     Say: LiveRoom._say,
     Draw: LiveRoom._draw,
     ChooseLanguage: LiveRoom._choose_language,

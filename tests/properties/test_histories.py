@@ -115,20 +115,23 @@ class World:
         """Everything that waits is committed and carried out, in order."""
         while self.waiting:
             match self.waiting.popleft():
-                case Append(entry, author):
+                case Append(entry, author, shown):
                     self.log.append(entry)
                     self._saved(author)
+                    if shown is not None:
+                        self._show(entry.seq, shown, author)
                 case Show(seq, message, but):
-                    self.seen.add(seq)
-                    self._tell(
-                        message, lambda there, seq=seq, but=but: there is not but and there.after_seq < seq
-                    )
+                    self._show(seq, message, but)
                 case Send(to, message):
                     self._tell(message, lambda there, to=to: there in to)
                 case Noted(connection):
                     self._saved(connection)
                 case Close(connection, refusal):
                     raise AssertionError(f"{refusal} closed {connection}")
+
+    def _show(self, seq: int, message: ServerMessage, but: Connection | None) -> None:
+        self.seen.add(seq)
+        self._tell(message, lambda there: there is not but and there.after_seq < seq)
 
     def _tell(self, message: ServerMessage, is_for: Callable[[Connection], bool]) -> None:
         for page in self.pages:

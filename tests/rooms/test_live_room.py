@@ -180,8 +180,7 @@ def test_an_edit_is_appended_and_shown_to_the_others(stage: Stage) -> None:
     update = typed("hello")
     seq = stage.room.seq + 1
     assert stage.send(stage.candidate, Edit(update), 1_200) == [
-        Append(Entry(seq, 1_200, CANDIDATE, Stream.CODE, update), stage.candidate),
-        Show(seq, Edit(update), stage.candidate),
+        Append(Entry(seq, 1_200, CANDIDATE, Stream.CODE, update), stage.candidate, Edit(update)),
     ]
 
 

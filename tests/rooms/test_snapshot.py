@@ -120,7 +120,7 @@ def test_a_torn_snapshot_is_said_to_be_none() -> None:
 async def keepers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Keeper]]:
     monkeypatch.setattr(holding, "SNAPSHOT_EVERY", 20)
     monkeypatch.setattr(holding, "SNAPSHOT_BEHIND", 5)
-    made: list[Keeper] = [Keeper(window_ms=0), Keeper(window_ms=0)]
+    made = [Keeper(window_ms=0, beat_s=60), Keeper(window_ms=0, beat_s=60)]
     yield made
     for keeper in made:
         await keeper.close()

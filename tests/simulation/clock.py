@@ -81,9 +81,9 @@ class Process:
         if not self.is_dead:
             loop.take_back(kept)
 
-    def now(self, loop: VirtualLoop) -> datetime:
-        """The time by this process's clock."""
-        return loop.now() + timedelta(seconds=self.skew_s)
+    def now(self, loop: VirtualLoop) -> float:
+        """The time by this process's clock, in seconds since the epoch."""
+        return loop.now().timestamp() + self.skew_s
 
 
 _process: ContextVar[Process | None] = ContextVar("process", default=None)
