@@ -143,7 +143,9 @@ class PostgresStore:
 
     def __init__(self) -> None:
         self._writing = _Line()
-        self._reading = _Line()
+        # All that is asked there are a few rows by their keys. A plan made while a table was small, and kept,
+        # would go on reading all of it.
+        self._reading = _Line("-c enable_seqscan=off")
         self._lock = asyncio.Lock()
 
     async def open(self, room_id: uuid.UUID) -> Opened:
@@ -274,7 +276,8 @@ def row_changes(
 class _Line:
     """An autocommitting connection to the database that Django uses, opened when needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: str = "") -> None:
+        self._options = options
         self._connection: psycopg.AsyncConnection[Any] | None = None
 
     async def get(self) -> psycopg.AsyncConnection[Any]:
@@ -288,7 +291,7 @@ class _Line:
                 **known,
                 autocommit=True,
                 connect_timeout=CONNECT_TIMEOUT_S,
-                options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c synchronous_commit=on",
+                options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c synchronous_commit=on {self._options}",
             )
             columns.register(self._connection)
         return self._connection
