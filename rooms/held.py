@@ -15,7 +15,7 @@ from rooms.errors import Restarting, TryAgain
 from rooms.live import snapshot
 from rooms.live.effects import Append, Effect, Noted, Send, Show
 from rooms.live.entry import Entry
-from rooms.live.presence import Connection, Presence
+from rooms.live.presence import Connection, MayGo, Presence, at_once
 from rooms.live.room import LiveRoom
 from rooms.outbox import Socket
 from rooms.store import Opened, Snapshot
@@ -30,7 +30,7 @@ MAX_PENDING_STEPS = 2_000
 MAX_PENDING_BYTES = 8 * 1024 * 1024
 
 SNAPSHOT_EVERY = 1_000
-"""Entries from one snapshot to the next: replaying so many takes some 30 ms."""
+"""Entries from one snapshot to the next, and up to a quarter more: replaying so many takes some 30 ms."""
 SNAPSHOT_OVERDUE = 5 * SNAPSHOT_EVERY
 """Whoever had to read so many entries spares the next one that, at once."""
 SNAPSHOT_BEHIND = 256
@@ -110,7 +110,7 @@ class HeldRoom:
         if self.is_lost:
             return
         effects = decide(self.live, *arguments)
-        if self.live.presence.has_unsaid:
+        if self.live.presence.unsaid:
             self._keeper.pointing.add(self)
         if not effects:
             return
@@ -135,25 +135,27 @@ class HeldRoom:
 
     def tell_cursors(self) -> bool:
         """Tell of the cursors that waited for a commit to travel with; whether of all of them."""
+        if self.is_lost:
+            return True
         self._show_cursors()
         self.flush(may_wait=True)
-        return not self.live.presence.has_unsaid
+        return not self.live.presence.unsaid
 
-    def tell_saved(self) -> bool:
-        """Tell everybody how far their messages are."""
-        self.flush()
-        return True
+    def _has_company(self, author: Connection | None) -> bool:
+        """Whether something else goes to those who do not know this one's cursor."""
+        return any(socket.outbox and socket is not author for socket in self.sockets)
 
-    def _show_cursors(self) -> None:
+    def _show_cursors(self, may_go: MayGo = at_once) -> None:
         """With decisions under way behind those: a cursor may stand beside a character nobody was shown."""
-        if self.live.presence.has_unsaid and not self._steps:
-            frames, states = self.live.point(self.now_ms)
+        if not self._steps:
+            frames, states = self.live.point(self.now_ms, may_go)
             for author, message in frames:
                 frame = message.encode()
                 for socket in self.sockets:
                     if socket is not author and socket.told_seq is not None:
                         socket.put(frame)
-            self._keeper.pointed(self, states)
+            if states:
+                self._keeper.pointed(self, states)
 
     def _carry_out(self, effect: Effect) -> None:
         if isinstance(effect, Append):
@@ -199,11 +201,21 @@ class HeldRoom:
             if told is None or (told >= self.committed_seq and socket.told_saved == socket.saved):
                 continue
             if may_wait and not socket.outbox:
-                self._keeper.saving.add(self)
-                continue
-            seq = max(told, self.committed_seq)
-            socket.put(Committed(told, seq, socket.saved).encode())
-            socket.told_seq, socket.told_saved = seq, socket.saved
+                self._keeper.saving.add((self, socket))
+            else:
+                self._keeper.saving.discard((self, socket))
+                self._tell_saved(socket, told)
+
+    def _tell_saved(self, socket: Socket, told_seq: int) -> None:
+        seq = max(told_seq, self.committed_seq)
+        socket.put(Committed(told_seq, seq, socket.saved).encode())
+        socket.told_seq, socket.told_saved = seq, socket.saved
+
+    def tell_saved(self, socket: Socket) -> bool:
+        """Nothing came to go with: tell this connection alone."""
+        if not self.is_lost and socket in self.sockets and socket.told_seq is not None:
+            self._tell_saved(socket, socket.told_seq)
+        return True
 
     # --- what the writer asks -------------------------------------------------------------------------
 
@@ -218,7 +230,10 @@ class HeldRoom:
             self._pending_bytes -= step.bytes
             for effect in step.effects:
                 self._carry_out(effect)
-        self._show_cursors()
+        if self.live.presence.unsaid:
+            self._show_cursors(self._has_company)
+            if not self.live.presence.unsaid:
+                self._keeper.pointing.discard(self)
         self.flush(may_wait=True)
         self._keeper.announce(self)
         self._keep_snapshot()
@@ -231,7 +246,7 @@ class HeldRoom:
     def _keep_snapshot(self) -> None:
         """Make one now and then, from what is decided; store it when all of that is long in the log."""
         if self._snapshot is None:
-            if self.live.seq - self._kept_seq >= SNAPSHOT_EVERY:
+            if self.live.seq - self._kept_seq >= SNAPSHOT_EVERY + self.place % SNAPSHOT_EVERY // 4:
                 self._snapshot = Snapshot(self.live.seq, snapshot.write(self.live))
         elif self.committed_seq >= self._snapshot.seq + SNAPSHOT_BEHIND:
             self._keeper.keep_snapshot(self, self._snapshot)

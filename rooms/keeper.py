@@ -52,7 +52,7 @@ IDLE_ROOM_S = 30.0
 """A room whose last connection left stays in memory this long, for who reloads a page."""
 DRAIN_S = 5.0
 LOOK_AGAIN_S = 0.01
-POINT_WITHIN_S = 0.05
+POINT_WITHIN_S = 0.066
 """How long a cursor waits for a commit to travel with: a write each is what costs."""
 SAVED_WITHIN_S = 0.25
 """How long "saved" to an author alone waits for whatever goes to them next."""
@@ -91,8 +91,10 @@ class Keeper:
         self._opening: dict[uuid.UUID, asyncio.Future[HeldRoom]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._slices: list[dict[HeldRoom, None]] = [{} for _ in range(SLICES)]
-        self.pointing = Soon(self._loop, POINT_WITHIN_S, HeldRoom.tell_cursors)
-        self.saving = Soon(self._loop, SAVED_WITHIN_S, HeldRoom.tell_saved)
+        self.pointing: Soon[HeldRoom] = Soon(self._loop, POINT_WITHIN_S, HeldRoom.tell_cursors)
+        self.saving: Soon[tuple[HeldRoom, Socket]] = Soon(
+            self._loop, SAVED_WITHIN_S, lambda waiting: waiting[0].tell_saved(waiting[1])
+        )
 
     def time(self) -> float:
         """Seconds that never go backwards, for how long something took."""

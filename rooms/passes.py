@@ -35,7 +35,7 @@ SPENT = """
     ) AS seat ON true
     WHERE session.holds IS NULL OR person.holds IS NULL OR seat.holds IS NULL
 """
-"""Each row by its key, whatever the planner believes of the tables: LIMIT keeps it from joining them whole."""
+"""Each row by its key, whatever the planner believes of the tables: LIMIT prevents joins of all."""
 
 
 @dataclass(frozen=True, slots=True)

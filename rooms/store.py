@@ -30,6 +30,7 @@ from rooms.streams import Stream
 
 CONNECT_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_MS = 5_000
+_OPTIONS = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c synchronous_commit=on"
 
 _INSERT = """
     INSERT INTO rooms_logentry (room_id, seq, at_ms, role, stream, payload)
@@ -291,7 +292,7 @@ class _Line:
                 **known,
                 autocommit=True,
                 connect_timeout=CONNECT_TIMEOUT_S,
-                options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c synchronous_commit=on {self._options}",
+                options=f"{_OPTIONS} {self._options}",
             )
             columns.register(self._connection)
         return self._connection

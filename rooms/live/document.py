@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from random import uniform
 
 from pycrdt import Doc, Text, TransactionEvent
 
@@ -25,6 +26,9 @@ is refused cannot be taken back at its writer's."""
 MIN_TAIL_BYTES = 64 * 1024
 MAX_VECTOR_BYTES = 64 * 1024
 MAX_UNAPPLIED = 64
+SPREAD = 0.5, 1.5
+"""Times these two: interviews start on the hour, and rooms in which people type alike must not all do at once
+what each of them does now and then."""
 LAST_DELETIONS = 64
 """Whoever was cut off sends again what was not acknowledged: of an insertion its clock tells, of a deletion
 this."""
@@ -44,6 +48,8 @@ class Document:
         """The end of the tail: what the document has not been given yet. Many at once cost a fifth."""
         self._tail_bytes = 0
         self._deletions: deque[bytes] = deque(maxlen=LAST_DELETIONS)
+        self._settle_at = uniform(*SPREAD) * MAX_UNAPPLIED
+        self._compact_at = uniform(*SPREAD) * MIN_TAIL_BYTES
         self._fresh()
 
     def _fresh(self) -> None:
@@ -188,15 +194,17 @@ class Document:
     def _remember(self, update: bytes) -> None:
         self._tail.append(update)
         self._tail_bytes += len(update) + 64
-        if len(self._unapplied) >= MAX_UNAPPLIED:
+        if len(self._unapplied) >= self._settle_at:
             self._settle()
-        if self._tail_bytes > max(MIN_TAIL_BYTES, len(self._base)):
+            self._settle_at = uniform(*SPREAD) * MAX_UNAPPLIED
+        if self._tail_bytes > self._compact_at:
             self._compact()
 
     def _compact(self) -> None:
         self._base = self.state
         self._tail.clear()
         self._tail_bytes = 0
+        self._compact_at = uniform(*SPREAD) * max(MIN_TAIL_BYTES, len(self._base))
 
     def _rebuild(self) -> None:
         """The document from what is known to be good.

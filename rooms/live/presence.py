@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -66,6 +66,15 @@ class _Cursor:
     """When a cursor of another process was last shown here."""
 
 
+MayGo = Callable[[Connection | None], bool]
+Said = tuple[list[tuple[Connection | None, Awareness]], dict[int, str]]
+
+
+def at_once(author: Connection | None) -> bool:
+    """Nobody's cursor waits."""
+    return True
+
+
 class Presence:
     """The connections of a room in this process, and what other processes say of theirs."""
 
@@ -73,7 +82,7 @@ class Presence:
         self.masks = masks
         self.connections: list[Connection] = []
         self._cursors: dict[int, _Cursor] = {}
-        self._unsaid: dict[int, tuple[Connection | None, str]] = {}
+        self.unsaid: dict[int, tuple[Connection | None, str]] = {}
         """By clientID, whose cursor has changed since the others were told, and the newest state of it."""
         self._clocks: dict[int, int] = {}
         self._users: dict[Role, str] = {}
@@ -167,11 +176,6 @@ class Presence:
 
     # --- cursors --------------------------------------------------------------------------------------
 
-    @property
-    def has_unsaid(self) -> bool:
-        """Whether the others have not been told of some cursor."""
-        return bool(self._unsaid)
-
     def move(self, connection: Connection, update: bytes, owners: dict[int, Role]) -> None:
         """Keep what counts of a client's awareness update; `say` tells the others.
 
@@ -186,23 +190,22 @@ class Presence:
             connection.client_ids.add(client)
             written = f'{{"user":{self._user(connection.role)},"cursor":{cursor}}}'
             self._cursors[client] = _Cursor(written)
-            self._unsaid[client] = (connection, written)
+            self.unsaid[client] = (connection, written)
 
-    def say(self, now_ms: int) -> tuple[list[tuple[Connection | None, Awareness]], dict[int, str]]:
+    def say(self, now_ms: int, may_go: MayGo = at_once) -> Said:
         """What the others have not been told of the cursors: frames, each with the one who need not see it.
 
-        A connection that spoke within CURSOR_GAP_MS waits for the next time. Also: the states by clientID,
-        for other processes.
+        A connection that spoke within CURSOR_GAP_MS waits for the next time, and so does one that may not go.
+        Also: the states by clientID, for other processes.
         """
         frames: list[tuple[Connection | None, Awareness]] = []
         said: dict[int, str] = {}
-        for client, (author, state) in self._unsaid.items():
-            if author is None or now_ms - author.pointed_ms >= CURSOR_GAP_MS:
+        for client, (author, state) in self.unsaid.items():
+            if (author is None or now_ms - author.pointed_ms >= CURSOR_GAP_MS) and may_go(author):
                 frames.append((author, self._frame({client: state}, now_ms)))
                 said[client] = state
         for client in said:
-            del self._unsaid[client]
-        for author, _ in frames:
+            author, _ = self.unsaid.pop(client)
             if author is not None:
                 author.pointed_ms = now_ms
         return frames, said
@@ -239,7 +242,7 @@ class Presence:
 
     def _take_away(self, client: int) -> None:
         if self._cursors.pop(client, None):
-            self._unsaid[client] = (None, "null")
+            self.unsaid[client] = (None, "null")
 
     def _may_use(self, connection: Connection, client: int, owners: dict[int, Role]) -> bool:
         if client in connection.client_ids:
@@ -267,7 +270,7 @@ class Presence:
             clock = max(self._clocks.get(client, 0) + 1, now_ms)
             self._clocks[client] = clock
             body = state.encode()
-            parts += (write_varint(client), write_varint(clock), write_varint(len(body)), body)
+            parts += (_client_bytes(client), write_varint(clock), write_varint(len(body)), body)
         return Awareness(b"".join(parts))
 
 
@@ -296,7 +299,11 @@ def _read_ordinary(update: bytes) -> list[tuple[int, str | None]] | None:
     return [(_number(client), cursor.decode())]
 
 
-@lru_cache(maxsize=16_384)  # a page's clientID comes with each of its cursors
+# A page's clientID comes and goes with each of its cursors.
+_client_bytes = lru_cache(maxsize=16_384)(write_varint)
+
+
+@lru_cache(maxsize=16_384)
 def _number(varint: bytes) -> int:
     return read_varint(varint, 0)[0]
 

@@ -19,7 +19,7 @@ from rooms.live.effects import Append, Close, Effect, Noted, Send, Show
 from rooms.live.entry import Entry, write_event
 from rooms.live.languages import BY_KEY
 from rooms.live.lifecycle import WRAP_UP_MS, Phase, due_move, may_move
-from rooms.live.presence import MICROPHONE_STATES, Connection, Presence
+from rooms.live.presence import MICROPHONE_STATES, Connection, MayGo, Presence, Said, at_once
 from rooms.roles import PEOPLE, Role
 from rooms.streams import Stream
 from rooms.wire import (
@@ -199,10 +199,9 @@ class LiveRoom:
         changed = self.presence.hear(role, microphone, now_ms)
         return self._tell_all(self._present(now_ms)) if changed else []
 
-    def point(self, now_ms: int) -> tuple[list[tuple[Connection | None, Awareness]], dict[int, str]]:
-        """The cursors that moved: frames, each with the one who need not see it; ask when something goes out
-        anyway, or soon. Also their states by clientID, for other processes."""
-        return self.presence.say(max(now_ms, self.at_ms))
+    def point(self, now_ms: int, may_go: MayGo = at_once) -> Said:
+        """The cursors that moved; ask when something goes out anyway, or soon. may_go: see Presence.say."""
+        return self.presence.say(max(now_ms, self.at_ms), may_go)
 
     def hear_cursors(self, states: dict[int, str], now_ms: int) -> list[Effect]:
         """Another process says where its people's cursors stand."""

@@ -443,8 +443,8 @@ def test_of_a_cursor_that_moves_fast_the_newest_is_shown_fifteen_times_a_second(
             shown_at.append(now_ms)
             assert read_cursors(frame)[77]["cursor"]["head"]["item"]["clock"] == now_ms
     assert 14 <= len(shown_at) <= 1 + 1_000 // CURSOR_GAP_MS
-    assert stage.room.presence.has_unsaid, "the last one is not forgotten"
-    assert stage.point(11_000 + CURSOR_GAP_MS) and not stage.room.presence.has_unsaid
+    assert stage.room.presence.unsaid, "the last one is not forgotten"
+    assert stage.point(11_000 + CURSOR_GAP_MS) and not stage.room.presence.unsaid
 
 
 def test_cursors_of_another_process_are_shown_repeated_and_forgotten(stage: Stage) -> None:

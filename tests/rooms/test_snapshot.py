@@ -12,6 +12,7 @@ from channels.db import database_sync_to_async
 from pycrdt import Doc, Text
 
 from rooms import held as holding
+from rooms import keeper as keeping
 from rooms.keeper import Keeper
 from rooms.live import snapshot
 from rooms.live.entry import Entry, write_event
@@ -118,7 +119,8 @@ def test_a_torn_snapshot_is_said_to_be_none() -> None:
 
 @pytest.fixture
 async def keepers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Keeper]]:
-    monkeypatch.setattr(holding, "SNAPSHOT_EVERY", 20)
+    monkeypatch.setattr(keeping, "SAVED_WITHIN_S", 0)
+    monkeypatch.setattr(holding, "SNAPSHOT_EVERY", 16)
     monkeypatch.setattr(holding, "SNAPSHOT_BEHIND", 5)
     made = [Keeper(window_ms=0, beat_s=60), Keeper(window_ms=0, beat_s=60)]
     yield made
