@@ -26,8 +26,8 @@ RETRY_FOR_S = 8.0
 """How long the writer tries before it gives a batch up. Shorter than a page waits for its "saved"."""
 TIMES_AS_LONG = 1.5
 LONGEST_WINDOW_S = 0.01
-"""From the start of one commit to the next: at least so many times what it took, so that under load a third of
-the time is left for those who type. Each commit costs what twenty rows cost."""
+"""From the start of one commit to the next: at least so many times what it took, so that under load a third
+of the time is left for those who type. Each commit costs what twenty rows cost."""
 FIRST_PAUSE_S = 0.05
 LAST_PAUSE_S = 1.0
 
