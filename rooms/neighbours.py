@@ -181,5 +181,6 @@ class Neighbours:
             self._failed()
 
     def _failed(self) -> None:
+        if not self._has_failed:  # once between two repetitions
+            logger.warning("the channel layer does not answer", exc_info=True)
         self._has_failed = True
-        logger.warning("the channel layer does not answer", exc_info=True)

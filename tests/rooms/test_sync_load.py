@@ -12,9 +12,10 @@ from contextlib import contextmanager
 import pytest
 from pycrdt import Doc, Text, merge_updates
 
+from rooms.bench.sync.clients import Door
 from rooms.bench.sync.dialects import SYNC, UPDATE, Dialect, Hocuspocus, Plain, sync, sync_body
 from rooms.bench.sync.edits import CUT, TEXT, Typing, keystrokes, make_typing
-from rooms.bench.sync.load import Door, Load, Step
+from rooms.bench.sync.load import Load, Step
 from rooms.bench.sync.measures import Cold, Figures, Killed, Plan, _Bounds
 from rooms.bench.sync.relay import Relay
 from rooms.bench.sync.table import bars, table

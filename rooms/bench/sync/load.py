@@ -15,12 +15,12 @@ import random
 import select
 import socket
 import time
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rooms.bench.sync import sockets
+from rooms.bench.sync.clients import Client, Door, Script
 from rooms.bench.sync.dialects import (
     AWARENESS,
     COMMITTED,
@@ -28,12 +28,10 @@ from rooms.bench.sync.dialects import (
     SYNC,
     UPDATE,
     Dialect,
-    awareness,
-    sync,
     sync_body,
 )
 from rooms.bench.sync.edits import Typing
-from rooms.bench.sync.updates import read_update, read_varint, varint
+from rooms.bench.sync.updates import read_update
 
 PERIOD_S = 0.2
 """Each client types once and moves its cursor once in this time, at moments of its own."""
@@ -53,87 +51,6 @@ _now = time.perf_counter
 
 class LoadError(Exception):
     """A room could not be opened."""
-
-
-@dataclass(frozen=True)
-class Door:
-    """How the two clients get into one room."""
-
-    name: str
-    path: str
-    headers: tuple[dict[str, str], dict[str, str]] = ({}, {})
-
-
-@dataclass
-class Script:
-    """One side's messages as they go out, split around the room's prefix."""
-
-    typing: Typing
-    prefix_size: int
-    heads: list[bytes] = field(default_factory=list)
-    tails: list[bytes] = field(default_factory=list)
-    cursor_heads: list[bytes] = field(default_factory=list)
-    cursor_tails: list[bytes] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.cursor_tails = [awareness(each) for each in self.typing.cursors]
-        self.cursor_heads = [sockets.head(self.prefix_size + len(tail)) for tail in self.cursor_tails]
-        self.reserve(1)
-
-    def reserve(self, count: int) -> None:
-        """Have at least so many edits ready."""
-        self.typing.reserve(count)
-        for update in self.typing.updates[len(self.tails) :]:
-            tail = sync(UPDATE, update)
-            self.tails.append(tail)
-            self.heads.append(sockets.head(self.prefix_size + len(tail)))
-
-
-class Client:
-    """One socket."""
-
-    __slots__ = (
-        "ahead", "committed", "cursor", "data", "door", "doubled", "echoed", "own_id", "peer", "prefix",
-        "problem", "script", "seen", "sent", "sent_at", "side", "socket", "state", "unsent",
-    )  # fmt: skip
-
-    def __init__(self, door: Door, side: int, prefix: bytes, script: Script) -> None:
-        self.door = door
-        self.side = side
-        self.prefix = prefix
-        self.script = script
-        self.own_id = varint(script.typing.client_id)
-        self.peer: Client = self
-        self.socket = socket.socket()
-        self.state = "new"
-        self.data = b""
-        self.unsent = b""
-        self.problem = ""
-        self.sent = 0
-        """Edits sent, so the number of the next."""
-        self.sent_at = array("d")
-        self.seen = 0
-        """The other's edits that are here, all before this number."""
-        self.ahead: set[int] = set()
-        """The other's edits beyond `seen` that are here: only if a server changes their order."""
-        self.echoed = 0
-        """Own edits that the server sent back, as some do."""
-        self.doubled = 0
-        self.cursor = 0
-        self.committed = b""
-
-    def has_seen(self, number: int) -> bool:
-        """Whether this edit of the other side is here."""
-        return number < self.seen or number in self.ahead
-
-    @property
-    def saved(self) -> int:
-        """Own durable messages the server promised to have saved; Anteroom alone says so."""
-        if not self.committed:
-            return 0
-        _, at = read_varint(self.committed, 1)
-        _, at = read_varint(self.committed, at)
-        return read_varint(self.committed, at)[0]
 
 
 @dataclass

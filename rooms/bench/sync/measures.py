@@ -11,14 +11,17 @@ from typing import Any
 
 from pycrdt import Doc
 
+from rooms.bench.sync.clients import Door
 from rooms.bench.sync.dialects import STEP_2, UPDATE, sync_body
 from rooms.bench.sync.edits import Mark, Typing
-from rooms.bench.sync.load import Door, Flood, Load, LoadError, Step
+from rooms.bench.sync.load import Flood, Load, LoadError, Step
 from rooms.bench.sync.servers import Server
 from rooms.bench.sync.sockets import Refused, Wire
 from rooms.bench.sync.updates import Runs, read_update
 
 WARM_ROOMS = 5
+NEW_ROOMS_TYPE_S = 5
+"""Before they count: a server makes much of what it needs for a room when somebody first types there."""
 QUIET_S = 0.6
 """A server that has sent nothing for so long has sent what it had."""
 READ_TIMEOUT_S = 60.0
@@ -191,7 +194,7 @@ class Measuring:
         """One step, a second time when it fails."""
         if rooms > len(load.rooms):
             load.open(server.doors(rooms - len(load.rooms)))
-            load.idle(0.5)
+            load.type(rooms, NEW_ROOMS_TYPE_S, warm_s=0)
         for _ in range(2):
             step = load.type(rooms, self.plan.seconds, cpu_s=server.cpu_s)
             figures.steps.append(step)

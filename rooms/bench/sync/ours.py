@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import Person
 from anteroom.postgres import EmbeddedPostgres
 from anteroom.serving import Shell, Site, drop_database, fresh_name, make_database, migrate
-from rooms.bench.sync.load import Door
+from rooms.bench.sync.clients import Door
 from rooms.bench.sync.servers import Server, on_core, tree
 from rooms.models import Room, Seat
 from rooms.passes import make_session

@@ -18,8 +18,8 @@ import psutil  # type: ignore[import-untyped]
 
 from anteroom.processes import Child
 from anteroom.serving import ROOT, free_port
+from rooms.bench.sync.clients import Door
 from rooms.bench.sync.dialects import Dialect, Plain
-from rooms.bench.sync.load import Door
 
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 20
