@@ -181,6 +181,7 @@ class HeldRoom:
         for socket in self.sockets:
             if socket is not but and socket.told_seq is not None and socket.after_seq < seq:
                 socket.put(frame)
+                socket.has_company = True
 
     def _send(self, to: tuple[Connection, ...], message: ServerMessage) -> None:
         frame = message.encode()
@@ -200,10 +201,11 @@ class HeldRoom:
             told = socket.told_seq
             if told is None or (told >= self.committed_seq and socket.told_saved == socket.saved):
                 continue
+            waiting = self._keeper.saving if socket.has_company else self._keeper.saving_alone
             if may_wait and not socket.outbox:
-                self._keeper.saving.add((self, socket))
+                waiting.add((self, socket))
             else:
-                self._keeper.saving.discard((self, socket))
+                waiting.discard((self, socket))
                 self._tell_saved(socket, told)
 
     def _tell_saved(self, socket: Socket, told_seq: int) -> None:
@@ -213,8 +215,11 @@ class HeldRoom:
 
     def tell_saved(self, socket: Socket) -> bool:
         """Nothing came to go with: tell this connection alone."""
-        if not self.is_lost and socket in self.sockets and socket.told_seq is not None:
-            self._tell_saved(socket, socket.told_seq)
+        told = socket.told_seq
+        is_owed = told is not None and (told < self.committed_seq or socket.told_saved < socket.saved)
+        if told is not None and is_owed and not self.is_lost and socket in self.sockets:
+            self._tell_saved(socket, told)
+        socket.has_company = False
         return True
 
     # --- what the writer asks -------------------------------------------------------------------------

@@ -55,7 +55,9 @@ LOOK_AGAIN_S = 0.01
 POINT_WITHIN_S = 0.066
 """How long a cursor waits for a commit to travel with: a write each is what costs."""
 SAVED_WITHIN_S = 0.25
-"""How long "saved" to an author alone waits for whatever goes to them next."""
+SAVED_ALONE_WITHIN_S = 0.05
+"""How long "saved" to an author alone waits for whatever goes to them next: where the other side is busy too,
+and where nothing has gone to them lately."""
 
 
 class Keeper:
@@ -92,8 +94,11 @@ class Keeper:
         self._tasks: set[asyncio.Task[None]] = set()
         self._slices: list[dict[HeldRoom, None]] = [{} for _ in range(SLICES)]
         self.pointing: Soon[HeldRoom] = Soon(self._loop, POINT_WITHIN_S, HeldRoom.tell_cursors)
-        self.saving: Soon[tuple[HeldRoom, Socket]] = Soon(
-            self._loop, SAVED_WITHIN_S, lambda waiting: waiting[0].tell_saved(waiting[1])
+        self.saving, self.saving_alone = (
+            Soon[tuple[HeldRoom, Socket]](
+                self._loop, wait_s, lambda waiting: waiting[0].tell_saved(waiting[1])
+            )
+            for wait_s in (SAVED_WITHIN_S, SAVED_ALONE_WITHIN_S)
         )
 
     def time(self) -> float:

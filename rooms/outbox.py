@@ -36,6 +36,8 @@ class Socket(Connection):
     """To be closed for this, once what waits has been sent."""
     told_seq: int | None = None
     """Up to where this connection knows the log; None before its Welcome."""
+    has_company: bool = False
+    """Others' doings have gone to it lately: what has to be told to it alone can go with the next."""
     saved: int = 0
     told_saved: int = 0
 

@@ -119,7 +119,7 @@ def test_a_torn_snapshot_is_said_to_be_none() -> None:
 
 @pytest.fixture
 async def keepers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Keeper]]:
-    monkeypatch.setattr(keeping, "SAVED_WITHIN_S", 0)
+    monkeypatch.setattr(keeping, "SAVED_ALONE_WITHIN_S", 0)
     monkeypatch.setattr(holding, "SNAPSHOT_EVERY", 16)
     monkeypatch.setattr(holding, "SNAPSHOT_BEHIND", 5)
     made = [Keeper(window_ms=0, beat_s=60), Keeper(window_ms=0, beat_s=60)]
