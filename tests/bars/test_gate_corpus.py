@@ -1,4 +1,5 @@
-"""The bar `gate-corpus`, small: every crafted message once, the deadlier ones against the room server too, and the deadliest of them without a gate."""
+"""The bar `gate-corpus`, small: every crafted message once, some against the room server too, and the
+deadliest without a gate."""
 
 from __future__ import annotations
 
