@@ -152,6 +152,8 @@ class Keeper:
         deadline = self.time() + within_s
         while self.time() < deadline and not all(held.is_settled for held in self.rooms.values()):  # noqa: ASYNC110
             await asyncio.sleep(LOOK_AGAIN_S)
+        for held in self.rooms.values():
+            held.flush()
         for socket in self._sockets():
             socket.close(Restarting())
         while self.time() < deadline and any(held.sockets for held in self.rooms.values()):  # noqa: ASYNC110

@@ -114,6 +114,26 @@ async def test_saved_goes_with_what_the_other_side_does(monkeypatch: pytest.Monk
 
 
 @pytest.mark.django_db(transaction=True)
+async def test_nobody_leaves_untold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "SAVED_ALONE_WITHIN_S", 60)
+    keeper = Keeper(beat_s=60)
+    try:
+        pair = await database_sync_to_async(make_pair)()
+        hers = await Inbox.enter(keeper, await permit_of(pair, Role.CANDIDATE))
+        await read_until(hers, Welcome)
+        keeper.receive(hers.held, hers.socket, Edit(typed("hers", 1)))
+        draining = asyncio.create_task(keeper.drain())
+        seen = await read_until(hers, Committed)
+        while not any(isinstance(each, Committed) and each.saved == 1 for each in seen):
+            seen += await read_until(hers, Committed)
+        keeper.leave(hers.held, hers.socket)
+        async with asyncio.timeout(DEADLINE_S):
+            await draining
+    finally:
+        await keeper.close()
+
+
+@pytest.mark.django_db(transaction=True)
 async def test_who_types_alone_is_told_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeping, "SAVED_WITHIN_S", 60)
     keeper = Keeper(beat_s=60)
