@@ -79,7 +79,7 @@ def read_varint(frame: bytes, at: int) -> tuple[int, int]:
 
 def _take_rest(frame: bytes, at: int) -> bytes:
     """The length-prefixed bytes that make up the rest of the frame. Raises Malformed."""
-    size, at = (frame[at], at + 1) if frame[at:] and frame[at] < 0x80 else read_varint(frame, at)
+    size, at = (frame[at], at + 1) if at < len(frame) and frame[at] < 0x80 else read_varint(frame, at)
     if at + size != len(frame):
         raise Malformed("a length does not fit the frame")
     return frame[at:]
