@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from random import Random
 
 import pytest
@@ -13,9 +13,9 @@ from rooms import keeper as keeping
 from rooms.keeper import Keeper
 from rooms.roles import Role
 from rooms.soon import LOOK_EVERY_S, Soon
-from rooms.wire import Committed, Edit, Welcome, decode_from_server
+from rooms.wire import Committed, Edit, Welcome
 from tests.rooms.inbox import Inbox
-from tests.rooms.people import make_pair
+from tests.rooms.people import Pair, make_pair
 from tests.rooms.test_gate import number, text, update
 from tests.rooms.test_keeper import DEADLINE_S, permit_of, read_until
 from tests.rooms.test_live_room import typed
@@ -89,62 +89,57 @@ def test_who_could_not_be_told_is_asked_again() -> None:
     play(part)
 
 
-@pytest.mark.django_db(transaction=True)
-async def test_saved_goes_with_what_the_other_side_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else it would come after a minute here."""
+@pytest.fixture
+async def keeper(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Keeper]:
+    """One that has nothing to say by itself for a minute."""
     monkeypatch.setattr(keeping, "SAVED_WITHIN_S", 60)
     keeper = Keeper(beat_s=60)
-    try:
-        pair = await database_sync_to_async(make_pair)()
-        hers = await Inbox.enter(keeper, await permit_of(pair, Role.CANDIDATE))
-        his = await Inbox.enter(keeper, await permit_of(pair, Role.INTERVIEWER))
-        await read_until(his, Welcome)
-        keeper.receive(his.held, his.socket, Edit(typed("his", 2)))
-        await read_until(hers, Edit)
-        assert hers.socket.has_company
-        keeper.receive(hers.held, hers.socket, Edit(typed("hers", 1)))
-        await read_until(his, Edit)
-        assert not hers.socket.outbox and hers.socket.told_saved == 0, "it waits"
-        keeper.receive(his.held, his.socket, Edit(ONE_MORE_OF_HIS))
-        seen = await read_until(hers, Committed)
-        assert [type(message) for message in seen] == [Edit, Committed]
-        assert isinstance(seen[1], Committed) and seen[1].saved == 1
-    finally:
-        await keeper.close()
+    yield keeper
+    await keeper.close()
+
+
+async def come(keeper: Keeper, pair: Pair, role: Role = Role.CANDIDATE) -> Inbox:
+    inbox = await Inbox.enter(keeper, await permit_of(pair, role))
+    await read_until(inbox, Welcome)
+    return inbox
+
+
+async def until_saved(inbox: Inbox) -> None:
+    seen: list[object] = []
+    while not any(isinstance(each, Committed) and each.saved == 1 for each in seen):
+        seen = await read_until(inbox, Committed)
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_nobody_leaves_untold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "SAVED_ALONE_WITHIN_S", 60)
-    keeper = Keeper(beat_s=60)
-    try:
-        pair = await database_sync_to_async(make_pair)()
-        hers = await Inbox.enter(keeper, await permit_of(pair, Role.CANDIDATE))
-        await read_until(hers, Welcome)
-        keeper.receive(hers.held, hers.socket, Edit(typed("hers", 1)))
-        draining = asyncio.create_task(keeper.drain())
-        seen = await read_until(hers, Committed)
-        while not any(isinstance(each, Committed) and each.saved == 1 for each in seen):
-            seen += await read_until(hers, Committed)
-        keeper.leave(hers.held, hers.socket)
-        async with asyncio.timeout(DEADLINE_S):
-            await draining
-    finally:
-        await keeper.close()
+async def test_saved_goes_with_what_the_other_side_does(keeper: Keeper) -> None:
+    pair = await database_sync_to_async(make_pair)()
+    hers, his = await come(keeper, pair), await come(keeper, pair, Role.INTERVIEWER)
+    keeper.receive(his.held, his.socket, Edit(typed("his", 2)))
+    await read_until(hers, Edit)
+    assert hers.socket.has_company
+    keeper.receive(hers.held, hers.socket, Edit(typed("hers", 1)))
+    await read_until(his, Edit)
+    assert not hers.socket.outbox and hers.socket.told_saved == 0, "it waits"
+    keeper.receive(his.held, his.socket, Edit(ONE_MORE_OF_HIS))
+    seen = await read_until(hers, Committed)
+    assert [type(message) for message in seen] == [Edit, Committed]
+    assert isinstance(seen[1], Committed) and seen[1].saved == 1
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_who_types_alone_is_told_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "SAVED_WITHIN_S", 60)
-    keeper = Keeper(beat_s=60)
-    try:
-        pair = await database_sync_to_async(make_pair)()
-        hers = await Inbox.enter(keeper, await permit_of(pair, Role.CANDIDATE))
-        await read_until(hers, Welcome)
-        keeper.receive(hers.held, hers.socket, Edit(typed("hers", 1)))
-        async with asyncio.timeout(DEADLINE_S):
-            while hers.socket.told_saved == 0:
-                for frame in await hers.take():
-                    decode_from_server(frame)
-    finally:
-        await keeper.close()
+async def test_who_types_alone_is_told_soon(keeper: Keeper) -> None:
+    hers = await come(keeper, await database_sync_to_async(make_pair)())
+    keeper.receive(hers.held, hers.socket, Edit(typed("hers")))
+    await until_saved(hers)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_nobody_leaves_untold(keeper: Keeper) -> None:
+    hers = await come(keeper, await database_sync_to_async(make_pair)())
+    hers.socket.has_company = True
+    keeper.receive(hers.held, hers.socket, Edit(typed("hers")))
+    draining = asyncio.create_task(keeper.drain())
+    await until_saved(hers)
+    keeper.leave(hers.held, hers.socket)
+    async with asyncio.timeout(DEADLINE_S):
+        await draining
