@@ -219,7 +219,7 @@ class HeldRoom:
         is_owed = told is not None and (told < self.committed_seq or socket.told_saved < socket.saved)
         if told is not None and is_owed and not self.is_lost and socket in self.sockets:
             self._tell_saved(socket, told)
-        socket.has_company = False
+            socket.has_company = False
         return True
 
     # --- what the writer asks -------------------------------------------------------------------------
